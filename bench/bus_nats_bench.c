@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* bus_nats_bench.c - the NATS bus beside what the server gives to libnats alone, on one
+ * nats-server with JetStream, file storage and the server's own sync_interval:
+ *
+ *   removal-nats-3   a removal sent to one node until it is gone on three, against js_Publish()
+ * in one process until an ordered subscription in another has it; they take turns
+ *   nats-sustained   changes a second, published in full batches, against one message for each,
+ *                    asynchronously
+ *   nats-catch-up    changes a second, read from the first to the last, against an ordered
+ *                    subscription to those messages, thrown away
+ *   nats-idle-3      messages a second that the server has from each of three idle nodes
+ */
+#include "bench.h"
+#include "many.h"
+#include "three.h"
+
+#include "bus/nats/nats.h"
+
+#include <nats/nats.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { IDLE_S = 10, WAIT_MS = 30000, IN_FLIGHT = 1024 };
+
+#define RAW_STREAM  "RAW"
+#define MANY_STREAM "RAWMANY"
+
+static uint16_t port, monitor;
+
+static void must(natsStatus s, const char *what)
+{
+    if (s == NATS_OK)
+        return;
+    fprintf(stderr, "bench: %s: %s\n", what, natsStatus_GetText(s));
+    exit(1);
+}
+
+static natsConnection *connected(jsCtx **js)
+{
+    natsConnection *c = NULL;
+    natsOptions *o = NULL;
+    jsOptions jo;
+    char url[64];
+
+    snprintf(url, sizeof url, "nats://127.0.0.1:%u", port);
+    must(natsOptions_Create(&o), "options");
+    must(natsOptions_SetURL(o, url), "url");
+    must(natsOptions_SetSendAsap(o, true), "options");
+    must(natsConnection_Connect(&c, o), "connect");
+    jsOptions_Init(&jo);
+    jo.PublishAsync.MaxPending = IN_FLIGHT;
+    must(natsConnection_JetStream(js, c, &jo), "JetStream");
+    natsOptions_Destroy(o);
+    return c;
+}
+
+static bool listens(uint16_t at)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(at)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    bool yes = connect(fd, (struct sockaddr *)&a, sizeof a) == 0;
+    close(fd);
+    return yes;
+}
+
+static void start_server(void)
+{
+    char client[8], http[8];
+    char *const argv[] = {"build/servers/nats-server",
+                          "-a",
+                          "127.0.0.1",
+                          "-p",
+                          client,
+                          "-m",
+                          http,
+                          "-js",
+                          "-sd",
+                          (char *)(uintptr_t)bench_folder(),
+                          NULL};
+
+    port = many_free_port();
+    monitor = many_free_port();
+    snprintf(client, sizeof client, "%u", port);
+    snprintf(http, sizeof http, "%u", monitor);
+    bench_start("nats", -1, argv);
+    for (int i = 0; !listens(port) || !listens(monitor); i++) {
+        if (i == 1000)
+            bench_die("nats-server (tools/nats_server.sh builds one where Go is)");
+        usleep(10000);
+    }
+}
+
+static void add_stream(jsCtx *js, const char *name)
+{
+    jsStreamConfig config;
+
+    jsStreamConfig_Init(&config);
+    config.Name = name;
+    config.Subjects = &name;
+    config.SubjectsLen = 1;
+    must(js_AddStream(NULL, js, &config, NULL, NULL), "a stream");
+}
+
+static natsSubscription *subscribed(jsCtx *js, const char *stream)
+{
+    natsSubscription *s = NULL;
+    jsSubOptions o;
+
+    jsSubOptions_Init(&o);
+    o.Stream = stream;
+    o.Ordered = true;
+    o.Config.DeliverPolicy = js_DeliverAll;
+    must(js_SubscribeSync(&s, js, stream, NULL, &o, NULL), "subscribe");
+    must(natsSubscription_SetPendingLimits(s, -1, -1), "limits");
+    return s;
+}
+
+/* ---- a removal ---- */
+
+_Noreturn static void receive(struct receiver *s, __attribute__((unused)) const char *argument)
+{
+    jsCtx *js = NULL;
+    natsMsg *m = NULL;
+
+    connected(&js);
+    add_stream(js, RAW_STREAM);
+    natsSubscription *sub = subscribed(js, RAW_STREAM);
+    receiver_saw(s, 1, 0);
+    for (;;) {
+        if (natsSubscription_NextMsg(&m, sub, WAIT_MS) != NATS_OK)
+            continue;
+        receiver_saw(s, 1, bench_now_ns());
+        natsMsg_Destroy(m);
+    }
+}
+
+static double publish_raw(jsCtx *js, struct receiver *s, const char *key)
+{
+    uint32_t before = receiver_rest(s);
+
+    uint64_t sent_ns = bench_now_ns();
+    must(js_Publish(NULL, js, RAW_STREAM, key, (int)strlen(key), NULL, NULL), "publish");
+    return receiver_us(s, before, sent_ns);
+}
+
+static void measure_removal(struct three *three, struct receiver *s)
+{
+    static double raw[THREE_ROUNDS];
+    jsCtx *js = NULL;
+    natsConnection *c = connected(&js);
+
+    bench_pin(0);
+    for (int i = 0; i < THREE_ROUNDS; i++) {
+        three_remove(three, i);
+        raw[i] = publish_raw(js, s, three->key);
+    }
+    receiver_stop(s);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(c);
+    double ours = three_report(three);
+    bench_report(
+        &(struct bench_result){.name = "removal-nats-3",
+                               .ours = ours,
+                               .against = three_p50("raw js_Publish to receipt", raw),
+                               .unit = "µs",
+                               .peer = "libnats, js_Publish to an ordered subscription",
+                               .goal = 1 / 1.5,
+                               .bus = "nats",
+                               .durability = "as sync_interval says, both",
+                               .clock = "CLOCK_BOOTTIME",
+                               .pinning = "writers on 0; prober on 1 in the idle class; "
+                                          "server, nodes, subscriber anywhere"});
+}
+
+/* ---- many changes ---- */
+
+static double publish_many_raw(jsCtx *js, size_t first, size_t count)
+{
+    static uint8_t record[CHANGE_RECORD_BYTES_MAX];
+    char key[FILL_KEY_BYTES + 1];
+    jsPubOptions o;
+
+    jsPubOptions_Init(&o);
+    o.MaxWait = WAIT_MS;
+    uint64_t began_ns = bench_now_ns();
+    for (size_t i = 0; i < count; i++) {
+        struct change c = many_change(first + i, key);
+        size_t bytes = 0;
+        if (change_encode(&c, record, sizeof record, &bytes) != ACCORD_OK)
+            bench_die("a record");
+        must(js_PublishAsync(js, MANY_STREAM, record, (int)bytes, NULL), "publish");
+    }
+    must(js_PublishAsyncComplete(js, &o), "acknowledgements");
+    return (double)(bench_now_ns() - began_ns) / 1e9;
+}
+
+static double read_raw(jsCtx *js, size_t count)
+{
+    natsMsg *m = NULL;
+
+    uint64_t began_ns = bench_now_ns();
+    natsSubscription *s = subscribed(js, MANY_STREAM);
+    for (size_t i = 0; i < count; i++) {
+        must(natsSubscription_NextMsg(&m, s, WAIT_MS), "a message");
+        natsMsg_Destroy(m);
+    }
+    double seconds = (double)(bench_now_ns() - began_ns) / 1e9;
+    natsSubscription_Destroy(s);
+    return seconds;
+}
+
+static void measure_many(void)
+{
+    struct bus_attached attached;
+    char url[64];
+    jsCtx *js = NULL;
+    natsConnection *c = connected(&js);
+    double ours = 0, raw = 0;
+
+    add_stream(js, MANY_STREAM);
+    snprintf(url, sizeof url, "nats://127.0.0.1:%u/many", port);
+    struct bus *b = many_open(&bus_nats, url, &attached);
+    for (int i = 0; i < MANY_TURNS; i++) {
+        size_t some = MANY_CHANGES / MANY_TURNS, first = (size_t)i * some;
+        ours += many_publish(&bus_nats, b, first, some);
+        raw += publish_many_raw(js, first, some);
+    }
+    many_report("nats-sustained", "nats", ours, raw,
+                "libnats, a message for each, asynchronously", 0.8,
+                "as sync_interval says, both");
+    ours = raw = 0;
+    for (int i = 0; i < MANY_TURNS; i++) {
+        ours += many_read(&bus_nats, b, attached.after, MANY_CHANGES);
+        raw += read_raw(js, MANY_CHANGES);
+    }
+    many_report("nats-catch-up", "nats", ours / MANY_TURNS, raw / MANY_TURNS,
+                "libnats, an ordered subscription to a message for each", 1 / 1.5,
+                "as sync_interval says, both");
+    bus_nats.close(b);
+    jsCtx_Destroy(js);
+    natsConnection_Destroy(c);
+}
+
+/* ---- nothing ---- */
+
+/* "in_msgs" of the server's /varz. */
+static long long messages_in(void)
+{
+    static const char question[] = "GET /varz HTTP/1.0\r\n\r\n";
+    static char text[65536];
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(monitor)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    size_t used = 0;
+    ssize_t got;
+
+    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0)
+        bench_die("the server's monitor");
+    bench_write(fd, question, sizeof question - 1);
+    while (used < sizeof text - 1 && (got = read(fd, text + used, sizeof text - 1 - used)) > 0)
+        used += (size_t)got;
+    text[used] = '\0';
+    close(fd);
+    const char *at = strstr(text, "\"in_msgs\":");
+    if (!at)
+        bench_die("in_msgs of the server's monitor");
+    return strtoll(at + 10, NULL, 10);
+}
+
+/* A beat each L, and one message read again for each of the three nodes' beats; a look at the
+ * stream a second. */
+static void measure_idle(void)
+{
+    const double designed = 2 * 6 / 3.0;
+
+    long long before = messages_in();
+    uint64_t began_ns = bench_now_ns();
+    sleep(IDLE_S);
+    double seconds = (double)(bench_now_ns() - began_ns) / 1e9;
+    double each = (double)(messages_in() - before) / seconds / THREE_NODES;
+    bench_report(&(struct bench_result){.name = "nats-idle-3",
+                                        .ours = each,
+                                        .against = designed,
+                                        .unit = "op/s",
+                                        .peer = "beats and their proofs, as designed, a node",
+                                        .goal = 1 / 1.25,
+                                        .bus = "nats",
+                                        .durability = "none"});
+}
+
+int main(void)
+{
+    static struct three three;
+    char url[64];
+
+    start_server();
+    struct receiver *s = receiver_start(receive, NULL); /* before libnats has threads here */
+    snprintf(url, sizeof url, "nats://127.0.0.1:%u/three", port);
+    three_start(&three, url);
+    measure_idle();
+    measure_removal(&three, s);
+    measure_many();
+    return 0;
+}

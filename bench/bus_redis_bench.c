@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* bus_redis_bench.c - the redis bus beside what the server gives to hiredis alone, on one
+ * redis-server without persistence:
+ *
+ *   removal-redis-3  a removal sent to one node until it is gone on three, against XADD in one
+ *                    process until XREAD BLOCK returned in another; they take turns
+ *   redis-sustained  changes a second, published in full batches, against XADD of the same
+ *                    fields, as many in one write
+ *   redis-catch-up   changes a second, read from the first to the last, against XRANGE of as
+ *                    many at a time, its replies read and thrown away
+ *   redis-idle-3     questions a second that the server has from each of three idle nodes
+ */
+#include "bench.h"
+#include "many.h"
+#include "three.h"
+
+#include "bus/redis/redis.h"
+#include "bus/redis/row.h"
+
+#include <hiredis/hiredis.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { IDLE_S = 10 };
+
+static uint16_t port;
+
+static void start_server(void)
+{
+    char text[8], sock[256];
+    char *const argv[] = {"redis-server",
+                          "--port",
+                          text,
+                          "--bind",
+                          "127.0.0.1",
+                          "--save",
+                          "",
+                          "--dir",
+                          (char *)(uintptr_t)bench_folder(),
+                          "--unixsocket",
+                          sock,
+                          NULL};
+
+    port = many_free_port();
+    snprintf(text, sizeof text, "%u", port);
+    snprintf(sock, sizeof sock, "%s", bench_path("redis.sock"));
+    bench_start("redis", -1, argv);
+    close(bench_connect(sock));
+}
+
+static redisContext *connected(void)
+{
+    redisContext *c = redisConnect("127.0.0.1", port);
+
+    if (!c || c->err)
+        bench_die("redisConnect");
+    return c;
+}
+
+static redisReply *take(redisContext *c)
+{
+    void *reply = NULL;
+
+    if (redisGetReply(c, &reply) != REDIS_OK ||
+        ((redisReply *)reply)->type == REDIS_REPLY_ERROR)
+        bench_die("an answer of redis-server");
+    return reply;
+}
+
+/* ---- a removal ---- */
+
+_Noreturn static void receive(struct receiver *s, __attribute__((unused)) const char *argument)
+{
+    char last[REDIS_ID_BYTES_MAX] = "0-0";
+
+    redisContext *c = connected();
+    receiver_saw(s, 1, 0);
+    for (;;) {
+        redisAppendCommand(c, "XREAD COUNT 256 BLOCK 0 STREAMS raw %s", last);
+        redisReply *r = take(c);
+        uint64_t seen_ns = bench_now_ns();
+        const redisReply *entries = r->element[0]->element[1];
+        snprintf(last, sizeof last, "%s",
+                 entries->element[entries->elements - 1]->element[0]->str);
+        receiver_saw(s, (uint32_t)entries->elements, seen_ns);
+        freeReplyObject(r);
+    }
+}
+
+static double publish_raw(redisContext *c, struct receiver *s, const char *key)
+{
+    uint32_t before = receiver_rest(s);
+
+    uint64_t sent_ns = bench_now_ns();
+    redisAppendCommand(c, "XADD raw * message %s op remove key %s",
+                       "0123456789abcdef0123456789abcdef", key);
+    freeReplyObject(take(c));
+    return receiver_us(s, before, sent_ns);
+}
+
+static void measure_removal(struct three *three)
+{
+    static double raw[THREE_ROUNDS];
+    struct receiver *s = receiver_start(receive, NULL);
+    redisContext *c = connected();
+
+    bench_pin(0);
+    for (int i = 0; i < THREE_ROUNDS; i++) {
+        three_remove(three, i);
+        raw[i] = publish_raw(c, s, three->key);
+    }
+    receiver_stop(s);
+    redisFree(c);
+    double ours = three_report(three);
+    bench_report(&(struct bench_result){.name = "removal-redis-3",
+                                        .ours = ours,
+                                        .against = three_p50("raw XADD to XREAD", raw),
+                                        .unit = "µs",
+                                        .peer = "hiredis, XADD to XREAD BLOCK, one subscriber",
+                                        .goal = 1 / 1.5,
+                                        .bus = "redis",
+                                        .durability = "none, both",
+                                        .clock = "CLOCK_BOOTTIME",
+                                        .pinning =
+                                            "writers on 0; prober on 1 in the idle class; "
+                                            "server, nodes, subscriber anywhere"});
+}
+
+/* ---- many changes ---- */
+
+static double publish_many_raw(redisContext *c, size_t first, size_t count)
+{
+    struct redis_words w;
+    char key[FILL_KEY_BYTES + 1];
+
+    if (redis_words_init(&w, 64, 1024) != ACCORD_OK)
+        bench_die("memory");
+    uint64_t began_ns = bench_now_ns();
+    for (size_t at = 0; at < count; at += PUBLISH_BATCH_MAX) {
+        for (size_t i = 0; i < PUBLISH_BATCH_MAX; i++) {
+            struct change change = many_change(first + at + i, key);
+            redis_words_clear(&w);
+            redis_words_add_text(&w, "XADD");
+            redis_words_add_text(&w, "rawmany");
+            redis_row_write(&w, &change);
+            w.words[2] = "*"; /* in the place of the count */
+            w.sizes[2] = 1;
+            redisAppendCommandArgv(c, (int)w.count, w.words, w.sizes);
+        }
+        for (size_t i = 0; i < PUBLISH_BATCH_MAX; i++)
+            freeReplyObject(take(c));
+    }
+    redis_words_done(&w);
+    return (double)(bench_now_ns() - began_ns) / 1e9;
+}
+
+static double read_raw(redisContext *c, size_t count)
+{
+    char last[REDIS_ID_BYTES_MAX] = "0-0";
+    size_t some;
+
+    uint64_t began_ns = bench_now_ns();
+    for (size_t got = 0; got < count; got += some) {
+        redisAppendCommand(c, "XRANGE rawmany (%s + COUNT %d", last, DELIVER_BATCH_MAX);
+        redisReply *r = take(c);
+        some = r->elements;
+        snprintf(last, sizeof last, "%s", r->element[some - 1]->element[0]->str);
+        freeReplyObject(r);
+    }
+    return (double)(bench_now_ns() - began_ns) / 1e9;
+}
+
+static void measure_many(void)
+{
+    struct bus_attached attached;
+    char url[64];
+    redisContext *c = connected();
+    double ours = 0, raw = 0;
+
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u/many", port);
+    struct bus *b = many_open(&bus_redis, url, &attached);
+    for (int i = 0; i < MANY_TURNS; i++) {
+        size_t some = MANY_CHANGES / MANY_TURNS, first = (size_t)i * some;
+        ours += many_publish(&bus_redis, b, first, some);
+        raw += publish_many_raw(c, first, some);
+    }
+    many_report("redis-sustained", "redis", ours, raw,
+                "hiredis, XADD of the same fields, pipelined", 0.8, "none, both");
+    ours = raw = 0;
+    for (int i = 0; i < MANY_TURNS; i++) {
+        ours += many_read(&bus_redis, b, attached.after, MANY_CHANGES);
+        raw += read_raw(c, MANY_CHANGES);
+    }
+    many_report("redis-catch-up", "redis", ours / MANY_TURNS, raw / MANY_TURNS,
+                "hiredis, XRANGE of 256 at a time", 1 / 1.5, "none, both");
+    bus_redis.close(b);
+    redisFree(c);
+}
+
+/* ---- nothing ---- */
+
+/* What came over its connections; commands of scripts are not among them. */
+static long long questions_of(redisContext *c)
+{
+    redisAppendCommand(c, "INFO stats");
+    redisReply *r = take(c);
+    const char *at = strstr(r->str, "total_reads_processed:");
+    long long n = at ? strtoll(at + 22, NULL, 10) : 0;
+
+    freeReplyObject(r);
+    return n;
+}
+
+/* What the design asks for: the head every L/6, give or take, a beat every L, and one XREAD a
+ * second. */
+static void measure_idle(void)
+{
+    redisContext *c = connected();
+    const double designed = 6 / 3.0 + 1 / 3.0 + 1;
+
+    long long before = questions_of(c);
+    uint64_t began_ns = bench_now_ns();
+    sleep(IDLE_S);
+    double seconds = (double)(bench_now_ns() - began_ns) / 1e9;
+    double each = (double)(questions_of(c) - before - 1) / seconds / THREE_NODES;
+    redisFree(c);
+    bench_report(&(struct bench_result){.name = "redis-idle-3",
+                                        .ours = each,
+                                        .against = designed,
+                                        .unit = "op/s",
+                                        .peer = "heads, beats and waits of the design, a node",
+                                        .goal = 1 / 1.25,
+                                        .bus = "redis",
+                                        .durability = "none"});
+}
+
+int main(void)
+{
+    static struct three three;
+    char url[64];
+
+    start_server();
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u/three", port);
+    three_start(&three, url);
+    measure_idle();
+    measure_removal(&three);
+    measure_many();
+    return 0;
+}

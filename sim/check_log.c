@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* P4: a host applies every entry of the log without a hole, or holds no lease until it has what
+ * it missed (late, or published again by its sender), or says that it dropped its cache. It
+ * never guesses and never skips. */
+#include "sim/check.h"
+
+#include "base/base.h"
+
+/* Which entries that covers is told by the next one that is applied: all before it. (A core
+ * that misses several in a row drops its cache once, when it sees the first after them.) */
+void check_dropped(struct check *c, size_t host)
+{
+    c->chains[host].begun = c->chains[host].resumed = false;
+}
+
+/* Where nothing was applied before, or all of it was dropped, nothing is to go on from. */
+void check_resumed(struct check *c, size_t host, const struct check_chain *stood)
+{
+    c->chains[host] = *stood;
+    c->chains[host].resumed = stood->begun || stood->resumed;
+    c->chains[host].begun = false;
+}
+
+/* Whatever it missed matters no more. */
+void check_anew(struct check *c, size_t host)
+{
+    check_dropped(c, host);
+    for (size_t i = 0; i < c->holes_made; i++)
+        if (c->holes[i].host == host)
+            c->holes[i].open = false;
+}
+
+static bool is_hole(const struct check *c, size_t host, uint64_t index)
+{
+    for (size_t i = 0; i < c->holes_made; i++)
+        if (c->holes[i].open && c->holes[i].host == host && c->holes[i].index == index)
+            return true;
+    return false;
+}
+
+/* The entry was given a second time, or the cache was dropped in view of it. */
+static void close_holes(struct check *c, size_t host, uint64_t index, bool dropped)
+{
+    for (size_t i = 0; i < c->holes_made; i++) {
+        struct check_hole *h = &c->holes[i];
+        if (h->host == host && (h->index == index || (dropped && h->index < index)))
+            h->open = false;
+    }
+}
+
+/* It was missed, and is applied behind entries that lie after it. */
+static bool comes_late(const struct check *c, size_t host, const struct check_entry *e)
+{
+    const struct check_chain *chain = &c->chains[host];
+
+    return chain->begun && chain->log == e->log && chain->epoch == e->epoch &&
+           e->index < chain->index && is_hole(c, host, e->index);
+}
+
+/* Of entries so far back that bear no number, or one of a sender that it has forgotten, a host
+ * may not know whether it has applied them; then it applies them once more. */
+static bool is_forgotten(const struct check *c, size_t host, const struct check_entry *e)
+{
+    const struct check_chain *chain = &c->chains[host];
+
+    return chain->begun && chain->log == e->log && chain->epoch == e->epoch &&
+           e->index + CHECK_MEMORY < chain->index;
+}
+
+void check_entry(struct check *c, size_t host, const struct check_entry *e)
+{
+    struct check_chain *chain = &c->chains[host];
+    uint64_t next = chain->index + 1;
+
+    if (comes_late(c, host, e) || is_forgotten(c, host, e)) {
+        close_holes(c, host, e->index, /* dropped= */ false);
+        return;
+    }
+    while (chain->begun && next < e->index && is_hole(c, host, next))
+        next++;
+    if (chain->resumed &&
+        (chain->log != e->log || chain->epoch != e->epoch || e->index > chain->index + 1))
+        check_fail(c, "P4",
+                   "host %zu resumed with entry %llu; what it inherits had come to entry %llu",
+                   host, (unsigned long long)e->index, (unsigned long long)chain->index);
+    else if (chain->begun && (chain->log != e->log || chain->epoch != e->epoch))
+        check_fail(c, "P4", "host %zu went on in another log or epoch without a drop", host);
+    else if (chain->begun && e->index != next)
+        check_fail(c, "P4", "host %zu applied entry %llu of its log after entry %llu", host,
+                   (unsigned long long)e->index, (unsigned long long)chain->index);
+    else if (chain->begun && next == chain->index + 1 && e->before != chain->serial)
+        check_fail(c, "P4", "host %zu went on after entry %llu, which has been replaced", host,
+                   (unsigned long long)chain->index);
+    close_holes(c, host, e->index, /* dropped= */ !chain->begun);
+    *chain = (struct check_chain){.begun = true,
+                                  .log = e->log,
+                                  .epoch = e->epoch,
+                                  .index = e->index,
+                                  .serial = e->serial};
+}
+
+/* It cannot know; what tells is the sender's next entry. */
+void check_hole(struct check *c, size_t host, const struct check_hole *hole)
+{
+    size_t i = 0;
+
+    if (is_hole(c, host, hole->index))
+        return;
+    while (i < c->holes_made && c->holes[i].open)
+        i++;
+    ASSERT(i < CHECK_HOLES_MAX); /* fewer are open at once in one run */
+    c->holes[i] = *hole;
+    c->holes[i].open = true;
+    c->holes[i].told = false;
+    c->holes[i].host = host;
+    if (i == c->holes_made)
+        c->holes_made++;
+}
+
+bool check_has_hole(const struct check *c, size_t host)
+{
+    for (size_t i = 0; i < c->holes_made; i++)
+        if (c->holes[i].open && c->holes[i].host == host && !c->holes[i].told &&
+            !c->holes[i].harmless)
+            return true;
+    return false;
+}
+
+/* One that lies behind what is applied, or anywhere. */
+static void tell(struct check *c, size_t host, uint64_t sender, uint64_t sequence,
+                 uint64_t before)
+{
+    for (size_t i = 0; i < c->holes_made; i++) {
+        struct check_hole *h = &c->holes[i];
+        h->told |= h->open && h->host == host && h->index < before && h->sender == sender &&
+                   h->sequence < sequence;
+    }
+}
+
+void check_sender(struct check *c, size_t host, uint64_t sender, uint64_t sequence)
+{
+    tell(c, host, sender, sequence, c->chains[host].index);
+}
+
+void check_noticed(struct check *c, size_t host, uint64_t sender, uint64_t sequence)
+{
+    tell(c, host, sender, sequence, UINT64_MAX);
+}
+
+void check_resent(struct check *c, size_t host, uint64_t sender, uint64_t from, uint64_t until)
+{
+    for (size_t i = 0; i < c->holes_made; i++) {
+        struct check_hole *h = &c->holes[i];
+        if (h->host == host && h->sender == sender && h->sequence >= from &&
+            h->sequence < until)
+            h->open = false;
+    }
+}
+
+void check_leased(struct check *c, size_t host)
+{
+    for (size_t i = 0; i < c->holes_made; i++) {
+        const struct check_hole *h = &c->holes[i];
+        if (h->open && h->told && !h->harmless && h->host == host)
+            check_fail(c, "P4",
+                       "host %zu holds a lease, and knows that it has missed change %llu of a "
+                       "sender",
+                       host, (unsigned long long)h->sequence);
+    }
+}
+
+void check_host_gone(struct check *c, size_t host)
+{
+    check_anew(c, host);
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "bus/postgres/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    LOG,
+    EPOCH,
+    WHOLE,
+    FORMAT,
+    MAX_STALE_MS,
+    MAX_STALE_BEFORE_MS,
+    PRUNED_TO,
+    HEAD,
+    OUTBOX,
+    MESSAGE,
+    MARKED
+};
+
+static const struct pg_statement look = {
+    PG_LOOK, "SELECT l.log, l.epoch, l.changes = '@.changes'::regclass::oid, l.format,"
+             " l.max_stale_ms, greatest(l.max_stale_ms, l.max_stale_before_ms), f.pruned_to,"
+             " coalesce((SELECT max(position) FROM @.changes), 0),"
+             " EXISTS (SELECT FROM @.outbox),"
+             " (SELECT message FROM @.changes WHERE position = $1::bigint),"
+             " (SELECT message FROM @.changes WHERE position = $2::bigint)"
+             " FROM @.log l CROSS JOIN @.floor f"};
+
+static const struct pg_statement move = {PG_MOVE, "SELECT @.move()"};
+
+uint64_t pg_epoch(const struct pg_target *t)
+{
+    uint64_t hash = cursor_hash(t->epoch, PG_FORMAT, t->log);
+
+    return cursor_hash(hash, t->identity.database,
+                       (struct id128){t->identity.system, t->identity.timeline});
+}
+
+bool pg_target_equal(const struct pg_target *a, const struct pg_target *b)
+{
+    return id128_equal(a->log, b->log) && a->epoch == b->epoch &&
+           a->identity.system == b->identity.system &&
+           a->identity.timeline == b->identity.timeline &&
+           a->identity.database == b->identity.database;
+}
+
+static int read_look(const struct pg_link *l, const PGresult *r, const struct pg_mark *mark,
+                     struct pg_log *out, char why[BUS_WHY_BYTES_MAX])
+{
+    const char *schema = l->place->schema;
+
+    if (PQntuples(r) != 1 || !pg_is_true(r, 0, WHOLE))
+        return bus_fail(why, ACCORD_E_GONE, "the log in schema %s was deleted or restored",
+                        schema);
+    if (pg_number(r, 0, FORMAT) != PG_FORMAT)
+        return bus_fail(why, ACCORD_E_UNSUPPORTED,
+                        "schema %s has a log of format %" PRIu64
+                        ", this Accord knows %d; update it",
+                        schema, pg_number(r, 0, FORMAT), PG_FORMAT);
+    out->target = (struct pg_target){pg_id(r, 0, LOG), pg_number(r, 0, EPOCH), l->identity};
+    out->epoch = pg_epoch(&out->target);
+    out->head = pg_number(r, 0, HEAD);
+    out->pruned_to = pg_number(r, 0, PRUNED_TO);
+    out->max_stale_ms = pg_number(r, 0, MAX_STALE_MS);
+    out->max_stale_before_ms = pg_number(r, 0, MAX_STALE_BEFORE_MS);
+    out->message = pg_id(r, 0, MESSAGE);
+    out->outbox = pg_is_true(r, 0, OUTBOX);
+    /* An entry that is absent, with newer ones there, was pruned. */
+    struct id128 marked = pg_id(r, 0, MARKED);
+    out->lost_tail = pg_target_equal(&mark->in, &out->target) &&
+                     (mark->position > out->head ||
+                      (!id128_is_none(marked) && !id128_equal(marked, mark->message)));
+    return ACCORD_OK;
+}
+
+int pg_log_look(struct pg_link *l, uint64_t position, const struct pg_mark *mark,
+                struct pg_log *out, char why[BUS_WHY_BYTES_MAX])
+{
+    struct pg_arguments a = {.count = 0};
+    uint8_t room[2][8];
+    struct pg_log log = {.epoch = 0};
+    PGresult *r = NULL;
+
+    pg_put_number(&a, position, room[0]);
+    pg_put_number(&a, mark->position, room[1]);
+    int status = pg_asked(pg_link_run(l, &look, &a, &r, why));
+    if (status != ACCORD_OK)
+        return status;
+    status = read_look(l, r, mark, &log, why);
+    PQclear(r);
+    if (status == ACCORD_OK)
+        *out = log;
+    return status;
+}
+
+int pg_log_prove(const struct pg_link *l, const struct pg_log *log, const struct cursor *at,
+                 char why[BUS_WHY_BYTES_MAX])
+{
+    const char *schema = l->place->schema;
+
+    if (!id128_equal(log->target.log, at->log))
+        return bus_fail(why, ACCORD_E_GONE, "schema %s holds another log now", schema);
+    if (log->epoch != at->epoch)
+        return bus_fail(why, ACCORD_E_GONE,
+                        "the log in schema %s is of another epoch: a standby was promoted, the "
+                        "database was restored, or entries were lost",
+                        schema);
+    if (log->lost_tail || at->position > log->head)
+        return bus_fail(why, ACCORD_E_GONE,
+                        "the log in schema %s lost its newest entries: it was restored from an "
+                        "older copy, or rows were deleted",
+                        schema);
+    if (at->position < log->pruned_to)
+        return bus_fail(why, ACCORD_E_GONE,
+                        "the log in schema %s: changes after position %" PRIu64 " were pruned",
+                        schema, at->position);
+    if (!id128_is_none(at->message) && !id128_equal(at->message, log->message))
+        return bus_fail(why, ACCORD_E_GONE,
+                        "the log in schema %s has %s entry at position %" PRIu64
+                        ": pruned, or another history",
+                        schema, id128_is_none(log->message) ? "no" : "another", at->position);
+    return ACCORD_OK;
+}
+
+int pg_log_move(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
+{
+    const struct pg_arguments none = {.count = 0};
+    char notify[16 + PG_SCHEMA_NAME_BYTES_MAX];
+    uint64_t moved = PG_MOVE_ROWS_MAX;
+    int status = ACCORD_OK;
+
+    snprintf(notify, sizeof notify, "NOTIFY %s", l->place->schema);
+    while (status == ACCORD_OK && moved >= PG_MOVE_ROWS_MAX) {
+        PGresult *r = NULL;
+        status = pg_asked(pg_link_run_then(l, &move, &none, notify, &r, why));
+        if (status == ACCORD_OK)
+            moved = pg_number(r, 0, 0);
+        PQclear(r);
+    }
+    return status;
+}
+
+/* ---- making it ---- */
+
+/* *current: the functions are as this Accord wants them, or newer. */
+static int check_version(struct pg_link *l, bool *current, char why[BUS_WHY_BYTES_MAX])
+{
+    static const struct pg_statement version = {PG_VERSION, "SELECT @.version()"};
+    const struct pg_arguments none = {.count = 0};
+    PGresult *r = NULL;
+
+    int status = pg_asked(pg_link_run(l, &version, &none, &r, why));
+    *current = status == ACCORD_OK && pg_number(r, 0, 0) >= PG_SCHEMA_VERSION;
+    PQclear(r);
+    return status == ACCORD_E_GONE ? ACCORD_OK : status;
+}
+
+static int make_schema(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
+{
+    char said[BUS_WHY_BYTES_MAX] = "";
+    char *text = pg_schema_text(l->place->schema);
+
+    if (!text)
+        return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
+    int status = pg_link_script(l, text, said);
+    free(text);
+    if (status == ACCORD_E_DENIED)
+        return bus_fail(why, status,
+                        "this user may not make the schema %s (%.200s); let its DBA run what "
+                        "`accord bus schema URL` prints, and SELECT %s.allow_node('user')",
+                        l->place->schema, said, l->place->schema);
+    if (status != ACCORD_OK)
+        memcpy(why, said, sizeof said);
+    return pg_asked(status);
+}
+
+int pg_log_create(struct pg_link *l, uint64_t max_stale_ms, char why[BUS_WHY_BYTES_MAX])
+{
+    static const struct pg_statement begin = {PG_BEGIN, "SELECT @.begin($1::bigint)"};
+    struct pg_arguments a = {.count = 0};
+    uint8_t room[8];
+    bool current = false;
+    PGresult *r = NULL;
+
+    int status = check_version(l, &current, why);
+    if (status == ACCORD_OK && !current)
+        status = make_schema(l, why);
+    if (status != ACCORD_OK)
+        return status;
+    pg_put_number(&a, u64_min(u64_max(max_stale_ms, 1), INT64_MAX), room);
+    status = pg_asked(pg_link_run(l, &begin, &a, &r, why));
+    if (status == ACCORD_E_GONE) { /* a table is missing, though the functions are there */
+        status = make_schema(l, why);
+        if (status == ACCORD_OK)
+            status = pg_asked(pg_link_run(l, &begin, &a, &r, why));
+    }
+    PQclear(r);
+    return status;
+}

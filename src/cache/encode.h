@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* encode.h - writes the packed form of an item (item.h) into a block. */
+#ifndef ACCORD_CACHE_ENCODE_H
+#define ACCORD_CACHE_ENCODE_H
+
+#include "cache/writer_state.h"
+
+/* What an item is made of, in absolute terms. */
+struct item_fields {
+    struct bytes key, value;
+    uint32_t flags; /* public ones */
+    uint32_t tag_count;
+    uint32_t mark; /* the eviction policy's */
+    uint64_t birth_ms;
+    uint64_t ttl_ms; /* > 0; UINT64_MAX: never */
+    uint64_t grace_ms;
+    uint64_t version;
+    uint16_t tags[ITEM_TAGS_MAX];
+};
+
+/* The bytes it will take. May take a row of the table of lifetimes for it. */
+size_t encode_bytes(struct writer *w, const struct item_fields *f);
+
+/* Writes it at `location`, where the bytes before it are those of the item before. `bulk` and
+ * birth_ms are relative to the base of the block. */
+void encode_item(struct writer *w, uint64_t location, const struct item_fields *f,
+                 uint64_t bulk, uint64_t birth_ms);
+
+#endif

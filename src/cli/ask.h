@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* ask.h - one question to the daemon's socket, for verbs that show a view. */
+#ifndef ACCORD_CLI_ASK_H
+#define ACCORD_CLI_ASK_H
+
+#include "client/link.h"
+
+enum { ASK_MS = 5000 };
+
+struct view_options {
+    const char *socket; /* NULL: the default */
+    bool json;
+};
+
+/* Reads --socket and --json; anything else is EXIT_USAGE, said on standard error. */
+MUST_CHECK int view_options_read(struct view_options *o, int argc, char **argv);
+
+/* Asks `command` and gives its reply, valid until link_done(link). On failure the message is
+ * said on standard error and an exit code returned; EXIT_OK else. *link is done on failure. */
+MUST_CHECK int ask_view(struct link *link, const struct view_options *o, const char *command,
+                        const struct reply_node **reply);
+
+/* A row of a view: a map somewhere in a reply. */
+struct ask_row {
+    const struct reply_node *nodes; /* of the whole reply */
+    uint32_t index;
+};
+
+/* A field as text, or as a number; "" and 0 where it is missing. */
+void ask_text(struct ask_row row, const char *field, char *out, size_t out_bytes);
+uint64_t ask_number(struct ask_row row, const char *field);
+
+/* The row as a JSON object, in the order and with the types of defs/view.def. NULL: no memory.
+ */
+struct json_t;
+struct json_t *ask_json(struct ask_row row, const char *view);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* make.c - the world before anybody is in it: origin, keys, names, shared memory. */
+#include "cli/demo/world.h"
+
+#include <stdio.h>
+#include <sys/mman.h>
+
+enum {
+    SPARE_S = 120, /* the run may last longer than asked for */
+    SEED = 20260101,
+};
+
+static int complain(const struct demo_world *w, int status, const char *why)
+{
+    fprintf(stderr, "accord: %s: %s\n", w->verb, why);
+    return status;
+}
+
+static void *map_shared(size_t bytes)
+{
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Each turn of the writer changes a row, every eighth two; each second a section and probes. */
+static uint32_t changes_max(const struct demo_options *o)
+{
+    uint64_t per_s = o->rate + o->rate / 8 + DEMO_TAG_ROWS_MAX + 64;
+
+    return (uint32_t)u64_min((o->seconds + SPARE_S) * per_s, DEMO_CHANGES_MAX);
+}
+
+static int make_memory(struct demo_world *w)
+{
+    uint32_t changes = changes_max(&w->options);
+
+    w->shared_bytes = sizeof *w->shared;
+    w->history_bytes = demo_history_bytes(w->table.count, changes);
+    w->shared = map_shared(w->shared_bytes);
+    w->history = map_shared(w->history_bytes);
+    if (!w->shared || !w->history)
+        return complain(w, ACCORD_E_NOMEM, "no memory to share with the readers");
+    demo_history_init(w->history, w->table.count, changes,
+                      w->options.max_stale_ns + w->options.max_stale_ns / 100);
+    return ACCORD_OK;
+}
+
+/* All that can ever be, so that more nodes may join later. */
+static void name_nodes(struct demo_world *w)
+{
+    for (unsigned i = 0; i < DEMO_NODES_MAX; i++) {
+        snprintf(w->name[i], sizeof w->name[i], "web%u", i + 1);
+        snprintf(w->socket[i], sizeof w->socket[i], "%.*s/%s.sock", DEMO_FOLDER_BYTES_MAX,
+                 w->folder, w->name[i]);
+    }
+    if (w->options.bus)
+        snprintf(w->bus, sizeof w->bus, "%s", w->options.bus);
+    else
+        snprintf(w->bus, sizeof w->bus, "sqlite:%s/bus.db", w->folder);
+}
+
+int demo_world_make(struct demo_world *w)
+{
+    char why[DEMO_ORIGIN_WHY_BYTES_MAX];
+    int status;
+
+    snprintf(w->origin_path, sizeof w->origin_path, "%s/origin.db", w->folder);
+    status = demo_origin_create(w->origin_path, w->options.input, &w->table, why);
+    if (status != ACCORD_OK)
+        return complain(w, status, why);
+    if (w->options.trace)
+        status = demo_keys_trace(&w->keys, w->options.trace, w->table.count, why);
+    else
+        status = demo_keys_zipf(&w->keys, DEMO_KEYS_ZIPF, w->table.count, 0.99, SEED);
+    if (status != ACCORD_OK)
+        return complain(w, status, w->options.trace ? why : status_text(status));
+    name_nodes(w);
+    return make_memory(w);
+}
+
+void demo_world_free(struct demo_world *w)
+{
+    if (w->shared)
+        munmap(w->shared, w->shared_bytes);
+    if (w->history)
+        munmap(w->history, w->history_bytes);
+    demo_keys_free(&w->keys);
+    demo_table_free(&w->table);
+}

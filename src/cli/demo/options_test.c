@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "cli/demo/options.h"
+
+#include "test.h"
+
+#include <stdio.h>
+
+static char why[OPTIONS_WHY_BYTES_MAX];
+static struct demo_options o;
+
+static int parse(const char *a, const char *b)
+{
+    static char words[2][128];
+    static char name[] = "demo";
+    char *argv[] = {name, NULL, NULL, NULL};
+    const char *given[] = {a, b};
+    int argc = 1;
+
+    for (size_t i = 0; i < COUNT_OF(given) && given[i]; i++) {
+        snprintf(words[i], sizeof words[i], "%s", given[i]);
+        argv[argc++] = words[i];
+    }
+    return demo_options_parse(&o, argc, argv, why);
+}
+
+TEST(with_no_flags_the_demo_is_the_one_of_the_manual)
+{
+    CHECK(parse(NULL, NULL) == ACCORD_OK);
+    CHECK(o.seconds == 20);
+    CHECK(o.nodes == 3);
+    CHECK(o.readers == 4);
+    CHECK(o.max_stale_ns == 3 * NS_PER_S);
+    CHECK(strcmp(o.input, "/var/lib/dpkg/status") == 0);
+    CHECK(!o.json);
+    CHECK(!o.trace);
+    CHECK(!o.bus);
+}
+
+TEST(a_value_follows_its_flag_or_an_equals_sign)
+{
+    CHECK(parse("--seconds", "6") == ACCORD_OK);
+    CHECK(o.seconds == 6);
+    CHECK(parse("--max-stale=1500ms", "--json") == ACCORD_OK);
+    CHECK(o.max_stale_ns == 1500 * NS_PER_MS);
+    CHECK(o.json);
+    CHECK(parse("--break=removal", NULL) == ACCORD_OK);
+    CHECK(strcmp(o.broken, "removal") == 0);
+}
+
+TEST(limits_hold_at_their_ends)
+{
+    CHECK(parse("--seconds", "3") == ACCORD_E_INVALID);
+    CHECK(strcmp(why, "--seconds: expected a number from 4 to 86400, not \"3\"") == 0);
+    CHECK(parse("--seconds", "4") == ACCORD_OK);
+    CHECK(parse("--seconds", "86400") == ACCORD_OK);
+    CHECK(parse("--seconds", "86401") == ACCORD_E_INVALID);
+    CHECK(parse("--readers", "3") == ACCORD_E_INVALID);
+    CHECK(parse("--readers", "64") == ACCORD_OK);
+    CHECK(parse("--readers", "65") == ACCORD_E_INVALID);
+    CHECK(parse("--nodes", "0") == ACCORD_E_INVALID);
+    CHECK(parse("--nodes", "1") == ACCORD_OK);
+    CHECK(parse("--max-stale", "499ms") == ACCORD_E_INVALID);
+    CHECK(parse("--max-stale", "500ms") == ACCORD_OK);
+    CHECK(parse("--memory", "8M") == ACCORD_OK);
+    CHECK(parse("--memory", "7M") == ACCORD_E_INVALID);
+}
+
+TEST(a_wrong_flag_is_named_with_what_is_expected)
+{
+    CHECK(parse("--second", "6") == ACCORD_E_INVALID);
+    CHECK(strcmp(why, "there is no flag \"--second\"") == 0);
+    CHECK(parse("six", NULL) == ACCORD_E_INVALID);
+    CHECK(parse("--seconds", NULL) == ACCORD_E_INVALID);
+    CHECK(strstr(why, "after it"));
+    CHECK(parse("--seconds", "-1") == ACCORD_E_INVALID);
+    CHECK(parse("--seconds", "99999999999999999999999") == ACCORD_E_INVALID);
+    CHECK(parse("--seconds", "6s") == ACCORD_E_INVALID);
+    CHECK(parse("--json=yes", NULL) == ACCORD_E_INVALID);
+    CHECK(parse("--input", "") == ACCORD_E_INVALID);
+    CHECK(parse("--break", "glass") == ACCORD_E_INVALID);
+    CHECK(strcmp(why, "--break: expected \"removal\", not \"glass\"") == 0);
+    CHECK(parse("--bus", "memory:x") == ACCORD_E_INVALID);
+    CHECK(strstr(why, "several processes"));
+}

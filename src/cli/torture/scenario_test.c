@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "cli/torture/scenario.h"
+
+#include "test.h"
+
+#include <stdio.h>
+
+static struct scenario s;
+static char why[SCENARIO_WHY_BYTES_MAX];
+
+static int parse(const char *text)
+{
+    s = (struct scenario){.nodes = 3, .readers = 4, .seconds = 9, .max_stale_ns = NS_PER_S};
+    why[0] = 0;
+    return scenario_parse(&s, text, why);
+}
+
+static bool refused(const char *text, const char *expected)
+{
+    return parse(text) == ACCORD_E_INVALID && strcmp(why, expected) == 0;
+}
+
+TEST(an_empty_scenario_leaves_what_is_usual)
+{
+    CHECK(parse("") == ACCORD_OK);
+    CHECK(parse("\n  # nothing\n\n") == ACCORD_OK);
+    CHECK(s.nodes == 3);
+    CHECK(s.count == 0);
+}
+
+TEST(numbers_and_steps_are_read_and_sorted_by_time)
+{
+    CHECK(parse("nodes 5\nreaders 7\nseconds 12\nmax-stale 2s\n"
+                "at 3s stop web2 for 1.1L   # just too long\n"
+                "at 500ms kill web1\r\n"
+                "at 0.25s kill reader7\n"
+                "at 4L lock bus for 0.5L") == ACCORD_OK);
+    CHECK(s.nodes == 5);
+    CHECK(s.readers == 7);
+    CHECK(s.seconds == 12);
+    CHECK(s.max_stale_ns == 2 * NS_PER_S);
+    CHECK(s.count == 4);
+    CHECK(s.steps[0].fault == SCENARIO_READER_KILL);
+    CHECK(s.steps[0].at_ns == NS_PER_S / 4);
+    CHECK(s.steps[0].line == 7);
+    CHECK(s.steps[0].who == 6);
+    CHECK(s.steps[1].fault == SCENARIO_KILL);
+    CHECK(s.steps[1].for_ns == UINT64_MAX);
+    CHECK(s.steps[2].fault == SCENARIO_STOP);
+    CHECK(s.steps[2].for_ns == 2200 * NS_PER_MS);
+    CHECK(s.steps[3].fault == SCENARIO_BUS_LOCK);
+    CHECK(s.steps[3].at_ns == 8 * NS_PER_S);
+}
+
+TEST(every_fault_is_known_by_its_words)
+{
+    static const char *const words[] = {
+#define FAULT(name, verb, whom, flag) verb " " whom,
+        SCENARIO_FAULTS(FAULT)
+#undef FAULT
+    };
+    char line[100], text[64];
+
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        bool bus = strstr(words[i], "bus") != NULL;
+        snprintf(line, sizeof line, "at 1s %s%s for 1s", words[i], bus ? "" : "2");
+        CHECK(parse(line) == ACCORD_OK);
+        CHECK(s.steps[0].fault == (enum scenario_fault)i);
+        scenario_step_text(&s.steps[0], text, sizeof text);
+        CHECK(strstr(line, text) != NULL);
+        CHECK(scenario_fault_flag((enum scenario_fault)i)[0] != 0);
+    }
+}
+
+TEST(steps_of_one_instant_stay_in_the_order_of_the_file)
+{
+    CHECK(parse("at 1s kill web1\nat 1s kill web2\nat 1s kill web3") == ACCORD_OK);
+    CHECK(s.steps[0].who == 0);
+    CHECK(s.steps[1].who == 1);
+    CHECK(s.steps[2].who == 2);
+}
+
+TEST(a_mistake_is_told_with_its_line_and_what_is_expected)
+{
+    CHECK(refused("nodes 3\nfoo 3\n",
+                  "line 2: expected nodes, readers, seconds, max-stale or at"));
+    CHECK(refused("nodes", "line 1: expected a name and a value, or: at TIME FAULT WHOM [for "
+                           "TIME]"));
+    CHECK(refused("nodes none", "line 1: expected a number from 1 to 1000"));
+    CHECK(refused("nodes 0", "line 1: expected a number from 1 to 1000"));
+    CHECK(refused("nodes 1001", "line 1: expected a number from 1 to 1000"));
+    CHECK(refused("max-stale 0", "line 1: expected a time such as 1s"));
+    CHECK(refused("at 1s kill web1\nnodes 3",
+                  "line 2: expected at: the numbers come before the first step"));
+    CHECK(refused("at 1s kill web1 for", "line 1: expected at TIME FAULT WHOM [for TIME]"));
+    CHECK(refused("at soon kill web1",
+                  "line 1: expected a time such as 2.5s, 300ms or 1.1L after \"at\""));
+    CHECK(refused("at 1s kill web1 for ever",
+                  "line 1: expected \"for\" and a time such as 300ms or 1.1L"));
+    CHECK(refused("at 1s stop web1", "line 1: expected \"for\" and a time: how long"));
+    CHECK(refused("at 1s kill web0", "line 1: expected kill, end, stop, start webN; kill, stop "
+                                     "readerN; lock, move, restore bus"));
+    CHECK(refused("at 1s kill bus2", "line 1: expected kill, end, stop, start webN; kill, stop "
+                                     "readerN; lock, move, restore bus"));
+    CHECK(refused("a b c d e f g", "line 1: expected fewer words"));
+}
+
+TEST(limits_of_length_and_number_hold_at_their_ends)
+{
+    static char text[SCENARIO_STEPS_MAX * 20 + 40];
+    char line[260];
+    size_t used = 0;
+
+    memset(line, ' ', sizeof line);
+    line[199] = 0;
+    CHECK(parse(line) == ACCORD_OK);
+    line[199] = ' ';
+    line[200] = 0;
+    CHECK(refused(line, "line 1: expected at most 199 bytes"));
+    for (int i = 0; i < SCENARIO_STEPS_MAX; i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "at 1s kill web1\n");
+    CHECK(parse(text) == ACCORD_OK);
+    CHECK(s.count == SCENARIO_STEPS_MAX);
+    snprintf(text + used, sizeof text - used, "at 1s kill web1\n");
+    CHECK(refused(text, "line 513: expected at most 512 steps"));
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "cli/set.h"
+
+#include "cli/verb.h"
+
+int verb_flush(int argc, char **argv)
+{
+    return remove_verb(argc, argv);
+}

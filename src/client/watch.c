@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* watch.c - every change that the daemon applies, as it applies it; and the line that says how
+ * it is doing. */
+#include "client/change.h"
+#include "client/last_error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct accord_watch {
+    struct accord *a;
+    struct seat *seat;
+    char origin[NODE_NAME_BYTES_MAX + 1];
+};
+
+static int begin(struct accord_watch *w, const char *pattern)
+{
+    struct bytes args[] = {bytes_of_text("ACCORD.WATCH"), bytes_of_text(pattern)};
+    uint64_t deadline_ns = ask_deadline_ns(w->a, 0);
+    const struct reply_node *reply;
+    int status = seat_take_plain(w->a, deadline_ns, &w->seat);
+
+    if (status == ACCORD_OK)
+        status = link_send(&w->seat->link, args, COUNT_OF(args), deadline_ns);
+    if (status == ACCORD_OK)
+        status = link_receive(&w->seat->link, deadline_ns, &reply);
+    return status == ACCORD_OK ? ask_status(reply) : last_error(status, w->a->path);
+}
+
+int accord_watch(struct accord *a, const char *pattern, struct accord_watch **out)
+{
+    if (!a || !out || (pattern && strlen(pattern) > KEY_BYTES_MAX))
+        return ACCORD_E_INVALID;
+    struct accord_watch *w = calloc(1, sizeof *w);
+    if (!w)
+        return ACCORD_E_NOMEM;
+    w->a = a;
+    int status = begin(w, pattern ? pattern : "*");
+    if (status != ACCORD_OK) {
+        accord_watch_close(w);
+        return status;
+    }
+    *out = w;
+    return ACCORD_OK;
+}
+
+void accord_watch_close(struct accord_watch *w)
+{
+    if (!w)
+        return;
+    seat_drop(w->a, w->seat);
+    free(w);
+}
+
+/* "accord.change", op, key, origin, soft, position. false: it is another message. */
+static bool read_change(struct accord_watch *w, const struct reply_node *nodes,
+                        struct accord_change *out)
+{
+    struct position position;
+    enum change_op op = CHANGE_CLEAR;
+    uint64_t soft = 0;
+
+    if ((nodes[0].type != REPLY_LIST && nodes[0].type != REPLY_PUSH) || nodes[0].count < 6 ||
+        nodes[0].next < 7 || !reply_says(&nodes[1], "accord.change"))
+        return false;
+    for (size_t i = 1; i <= 6; i++)
+        if (nodes[i].count > 0 || (i != 5 && nodes[i].type != REPLY_TEXT))
+            return false;
+    bool cold = reply_says(&nodes[2], "cold-boot");
+    if ((!cold && change_op_parse(nodes[2].text, &op) != ACCORD_OK) ||
+        reply_u64(&nodes[5], &soft) != ACCORD_OK ||
+        position_parse(nodes[6].text, &position) != ACCORD_OK)
+        return false;
+    snprintf(w->origin, sizeof w->origin, "%.*s", (int)u64_min(nodes[4].text.size_bytes, 64),
+             (const char *)nodes[4].text.data);
+    *out = (struct accord_change){
+        .op = cold ? "cold-boot" : change_op_word(op),
+        .key = nodes[3].text.data,
+        .key_bytes = nodes[3].text.size_bytes,
+        .origin = w->origin,
+        .soft = soft > 0,
+        .position = {.epoch = position.epoch, .value = position.value},
+    };
+    return true;
+}
+
+int accord_watch_next(struct accord_watch *w, uint64_t timeout_ms, struct accord_change *out)
+{
+    const struct reply_node *nodes;
+
+    if (!w || !out)
+        return ACCORD_E_INVALID;
+    uint64_t deadline_ns = u64_add_sat(monotonic_ns(), ns_of_ms(timeout_ms));
+    for (;;) {
+        int status = link_receive(&w->seat->link, deadline_ns, &nodes);
+        if (status == ACCORD_E_TIMEOUT)
+            return status;
+        if (status != ACCORD_OK)
+            return last_error(ACCORD_E_DOWN, w->a->path);
+        if (read_change(w, nodes, out))
+            return ACCORD_OK;
+    }
+}
+
+/* ---- status ---- */
+
+int accord_status(struct accord *a, char *text, size_t text_bytes)
+{
+    struct bytes args[] = {bytes_of_text("ACCORD.STATUS")};
+    const struct reply_node *reply;
+    struct seat *s;
+
+    if (!a || !text || text_bytes == 0)
+        return ACCORD_E_INVALID;
+    int status = ask(a, args, COUNT_OF(args), ask_deadline_ns(a, 0), &s, &reply);
+    if (status != ACCORD_OK)
+        return status;
+    status = ask_status(reply);
+    const struct reply_node *line = reply_field(reply, "line");
+    if (status == ACCORD_OK && (!line || line->type != REPLY_TEXT))
+        status = ACCORD_E_FORMAT;
+    if (status == ACCORD_OK) {
+        size_t size = u64_min(line->text.size_bytes, text_bytes - 1);
+        if (size > 0)
+            memcpy(text, line->text.data, size);
+        text[size] = 0;
+    }
+    seat_give(a, s);
+    return status;
+}

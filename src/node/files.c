@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "node/files.h"
+
+#include "base/hex.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+int files_make_folders(const char *folder, unsigned mode, char failed[FILES_PATH_BYTES_MAX])
+{
+    char path[FILES_PATH_BYTES_MAX];
+
+    if (!*folder || strlen(folder) >= sizeof path) {
+        errno = *folder ? ENAMETOOLONG : ENOENT;
+        return -1;
+    }
+    memcpy(path, folder, strlen(folder) + 1);
+    for (char *at = path + 1;; at++) {
+        char kept = *at;
+        if (kept != '/' && kept != 0)
+            continue;
+        *at = 0;
+        if (mkdir(path, mode) != 0 && errno != EEXIST) {
+            if (failed)
+                memcpy(failed, path, strlen(path) + 1);
+            return -1;
+        }
+        if (kept == 0)
+            return 0;
+        *at = kept;
+    }
+}
+
+int files_make_folder_of(const char *path, unsigned mode, char failed[FILES_PATH_BYTES_MAX])
+{
+    char folder[FILES_PATH_BYTES_MAX];
+    const char *slash = strrchr(path, '/');
+
+    if (!slash || slash == path)
+        return 0;
+    if ((size_t)(slash - path) >= sizeof folder) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(folder, path, (size_t)(slash - path));
+    folder[slash - path] = 0;
+    return files_make_folders(folder, mode, failed);
+}
+
+uint64_t files_raise_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1024;
+    if (limit.rlim_cur < limit.rlim_max) {
+        struct rlimit raised = {limit.rlim_max, limit.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0)
+            limit = raised;
+    }
+    return limit.rlim_cur;
+}
+
+/* Overwrites the values of those parameters of a query that are secrets. */
+static void hide_parameters(char *url)
+{
+    static const char *const secret[] = {"password=", "sslpassword="};
+    char *at = strchr(url, '?');
+
+    while (at) {
+        at++;
+        for (size_t i = 0; i < COUNT_OF(secret); i++)
+            if (strncmp(at, secret[i], strlen(secret[i])) == 0)
+                memset(at + strlen(secret[i]), '*', strcspn(at + strlen(secret[i]), "&"));
+        at = strchr(at, '&');
+    }
+}
+
+void files_public_url(const char *url, char *out, size_t out_bytes)
+{
+    const char *authority = strstr(url, "://");
+    const char *end = authority ? authority + 3 + strcspn(authority + 3, "/?#") : NULL;
+    /* The last one: people forget to write an @ of their password as %40. */
+    const char *at = authority ? memrchr(authority, '@', (size_t)(end - authority)) : NULL;
+
+    if (!at)
+        snprintf(out, out_bytes, "%s", url);
+    else
+        snprintf(out, out_bytes, "%.*s***%s", (int)(authority + 3 - url), url, at);
+    hide_parameters(out);
+}
+
+void files_wipe_url(char *url)
+{
+    char *authority = strstr(url, "://");
+
+    if (!authority)
+        return;
+    char *user = authority + 3, *end = user + strcspn(user, "/?#");
+    char *at = memrchr(user, '@', (size_t)(end - user));
+    char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
+    if (colon)
+        memset(colon + 1, '*', (size_t)(at - colon - 1));
+    hide_parameters(url);
+}
+
+void files_print_id(struct id128 id, char text[33])
+{
+    hex_print(text, id.high);
+    hex_print(text + 16, id.low);
+    text[32] = 0;
+}

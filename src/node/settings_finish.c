@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* settings_finish.c - what depends on this host: its name, its folders, its password file. */
+#include "node/settings.h"
+#include "node/settings_table.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOLD_OFF_NS (60 * NS_PER_S) /* where there are versions; as defs/setting.def says */
+
+static bool name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '.' || c == '_' || c == '-';
+}
+
+static int finish_name(struct settings *s, char *why)
+{
+    if (!s->name[0]) {
+        char host[256] = "";
+        if (gethostname(host, sizeof host - 1) != 0)
+            host[0] = 0;
+        snprintf(s->name, sizeof s->name, "%.*s", NODE_NAME_BYTES_MAX, host);
+    }
+    for (const char *at = s->name; *at; at++)
+        if (!name_byte(*at))
+            return settings_fail(
+                why, ACCORD_E_INVALID,
+                "name is \"%s\", but must be letters, digits, \".\", \"_\" and "
+                "\"-\": give one with --name",
+                s->name);
+    if (!s->name[0])
+        return settings_fail(why, ACCORD_E_INVALID,
+                             "this host has no name: give the node one with --name");
+    return ACCORD_OK;
+}
+
+static int finish_bus(struct settings *s, char *why)
+{
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    int length = 0;
+
+    if (s->bus[0])
+        return ACCORD_OK;
+    s->bus_defaulted = true;
+    if (geteuid() == 0)
+        length = snprintf(s->bus, sizeof s->bus, "sqlite:/var/lib/accord/bus.db");
+    else if (state && state[0] == '/')
+        length = snprintf(s->bus, sizeof s->bus, "sqlite:%s/accord/bus.db", state);
+    else if (home && home[0] == '/')
+        length = snprintf(s->bus, sizeof s->bus, "sqlite:%s/.local/state/accord/bus.db", home);
+    if (length == 0 || (size_t)length >= sizeof s->bus)
+        return settings_fail(why, ACCORD_E_INVALID,
+                             "there is no $HOME for a bus file: give one with "
+                             "--bus sqlite:/path/to/file");
+    return ACCORD_OK;
+}
+
+static int finish_socket(struct settings *s, char *why)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    int length;
+
+    if (s->socket[0])
+        return ACCORD_OK;
+    s->socket_defaulted = true;
+    if (geteuid() == 0 || access("/run/accord", W_OK | X_OK) == 0)
+        length = snprintf(s->socket, sizeof s->socket, "/run/accord/accord.sock");
+    else if (runtime && runtime[0] == '/')
+        length = snprintf(s->socket, sizeof s->socket, "%s/accord.sock", runtime);
+    else
+        return settings_fail(why, ACCORD_E_INVALID,
+                             "there is no $XDG_RUNTIME_DIR for the socket: give its path with "
+                             "--socket PATH, and to clients as ACCORD_SOCKET");
+    if ((size_t)length >= sizeof s->socket)
+        return settings_fail(why, ACCORD_E_INVALID, "the socket's path is too long");
+    return ACCORD_OK;
+}
+
+/* The first line, without its end. The file is opened once, so what was checked is read. */
+static int read_password(struct settings *s, char *why)
+{
+    const char *path = s->password_file;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), status = ACCORD_OK;
+    struct stat st;
+    ssize_t got = -1;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        status = settings_fail(why, errno == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO,
+                               "password-file %.400s: %s", path, strerror(errno));
+    else if (st.st_mode & 077)
+        status = settings_fail(why, ACCORD_E_DENIED,
+                               "password-file %.400s can be read by others than its owner: "
+                               "chmod 600 %.200s",
+                               path, path);
+    else if ((got = read(fd, s->password, sizeof s->password - 1)) < 0)
+        status =
+            settings_fail(why, ACCORD_E_IO, "password-file %.400s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    if (status != ACCORD_OK)
+        return status;
+    s->password[got] = 0;
+    s->password[strcspn(s->password, "\r\n")] = 0;
+    if (!s->password[0])
+        return settings_fail(why, ACCORD_E_INVALID,
+                             "password-file %.400s: its first line is empty", path);
+    return ACCORD_OK;
+}
+
+/* Where versions guard, what bears none must be guarded all the same. */
+static int finish_fences(struct settings *s, char *why)
+{
+    for (size_t i = 0; i < s->namespace_count; i++) {
+        struct namespace_settings *n = &s->namespaces[i];
+        if (n->hold_off_ns == UINT64_MAX)
+            return settings_fail(why, ACCORD_E_INVALID,
+                                 "[namespace %s]: hold_off = never would keep a removed key "
+                                 "out for good; give the longest lag of a replica",
+                                 n->name[0] ? n->name : "default");
+        if (n->version != VERSION_NONE && n->hold_off_ns == 0)
+            n->hold_off_ns = HOLD_OFF_NS;
+    }
+    return ACCORD_OK;
+}
+
+/* The cluster's own number is known once the bus is there; then the core says the same. */
+static int check_max_stale(const struct settings *s, char *why)
+{
+    for (size_t i = 0; i < s->namespace_count; i++) {
+        const struct namespace_settings *n = &s->namespaces[i];
+        if (s->max_stale_given && n->max_stale_ns != UINT64_MAX &&
+            n->max_stale_ns > s->max_stale_ns)
+            return settings_fail(why, ACCORD_E_INVALID,
+                                 "[namespace %s]: max_stale is larger than the node's own "
+                                 "max-stale; a namespace can only be tighter",
+                                 n->name[0] ? n->name : "default");
+    }
+    return ACCORD_OK;
+}
+
+int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
+{
+    int status = finish_name(s, why);
+
+    if (status == ACCORD_OK)
+        status = finish_bus(s, why);
+    if (status == ACCORD_OK)
+        status = finish_socket(s, why);
+    if (status == ACCORD_OK && s->password_file[0])
+        status = read_password(s, why);
+    if (status == ACCORD_OK)
+        status = finish_fences(s, why);
+    if (status == ACCORD_OK)
+        status = check_max_stale(s, why);
+    if (status == ACCORD_OK && s->ack == ACK_LOCAL && !s->state[0])
+        status =
+            settings_fail(why, ACCORD_E_INVALID,
+                          "ack is local, but there is no state folder to keep removals in: "
+                          "give one with --state DIR");
+    return status;
+}

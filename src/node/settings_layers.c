@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* settings_layers.c - file, environment, flags and query: each names a setting and its value.
+ */
+#include "node/settings.h"
+
+#include "base/hex.h"
+#include "node/settings_table.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What every layer shares: lists it names replace those of the layers below, once. */
+struct layer {
+    struct settings *settings;
+    char *why;
+    int status;
+    bool listen_named;
+};
+
+static int layer_set(struct layer *l, const char *where, const char *name, const char *value)
+{
+    const struct setting *d = settings_find(false, name);
+
+    if (d && d->kind == SETTING_LIST && !l->listen_named) {
+        l->settings->listen.count = 0;
+        l->listen_named = true;
+    }
+    l->status = settings_set(l->settings, where, name, value, l->why);
+    return l->status;
+}
+
+/* ---- the file ------------------------------------------------------------------------------
+ */
+
+enum { FILE_LINE_BYTES_MAX = 196 }; /* inih's buffer, less the line's end */
+
+struct file_layer {
+    struct layer layer;
+    const char *path;
+    FILE *file;
+    unsigned line;
+    char section[NAMESPACE_BYTES_MAX + 32]; /* as checked last */
+};
+
+static void file_where(const struct file_layer *f, char where[1100])
+{
+    snprintf(where, 1100, "%.1000s:%u", f->path, f->line);
+}
+
+/* Takes the leading space away: inih would read an indented line as more of the one before. */
+static void strip_indent(char *line)
+{
+    size_t indent = strspn(line, " \t");
+
+    memmove(line, line + indent, strlen(line + indent) + 1);
+}
+
+static int file_section(struct file_layer *f, const char *where, const char *section);
+
+/* inih says only that a line is wrong, not what is: look before it does. */
+static void check_line(struct file_layer *f, const char *where, const char *line)
+{
+    char name[NAMESPACE_BYTES_MAX + 32];
+    size_t length = strcspn(line, "\r\n");
+
+    if (length == 0 || line[0] == ';' || line[0] == '#')
+        return;
+    if (line[0] == '[') {
+        size_t close = strcspn(line, "]");
+        if (line[close] != ']' || close - 1 >= sizeof name) {
+            f->layer.status = settings_fail(f->layer.why, ACCORD_E_INVALID,
+                                            "%s: expected [node] or [namespace NAME]", where);
+            return;
+        }
+        memcpy(name, line + 1, close - 1);
+        name[close - 1] = 0;
+        f->layer.status = file_section(f, where, name);
+        return;
+    }
+    if (!memchr(line, '=', length) && !memchr(line, ':', length))
+        f->layer.status = settings_fail(f->layer.why, ACCORD_E_INVALID,
+                                        "%s: \"%.*s\" is no setting: expected name = value",
+                                        where, (int)length, line);
+}
+
+/* As fgets(), which does not tell a NUL of the file from its own. */
+static bool read_text(FILE *file, char *buffer, int bytes, bool *has_nul)
+{
+    int used = 0, c = 0;
+
+    *has_nul = false;
+    while (c != '\n' && used + 1 < bytes && (c = getc(file)) != EOF) {
+        buffer[used++] = (char)c;
+        *has_nul |= c == 0;
+    }
+    buffer[used] = 0;
+    return used > 0;
+}
+
+/* fgets() that counts lines and stops the parser at the first thing wrong. */
+static char *read_line(char *buffer, int bytes, void *stream)
+{
+    struct file_layer *f = stream;
+    char where[1100];
+    bool has_nul;
+
+    if (f->layer.status != ACCORD_OK || !read_text(f->file, buffer, bytes, &has_nul))
+        return NULL;
+    f->line++;
+    file_where(f, where);
+    if (has_nul) {
+        f->layer.status = settings_fail(f->layer.why, ACCORD_E_INVALID,
+                                        "%s: the line has a NUL byte; expected a text file "
+                                        "of name = value lines",
+                                        where);
+        return NULL;
+    }
+    if (strlen(buffer) > FILE_LINE_BYTES_MAX) {
+        f->layer.status =
+            settings_fail(f->layer.why, ACCORD_E_INVALID,
+                          "%s: the line is longer than %d bytes", where, FILE_LINE_BYTES_MAX);
+        return NULL;
+    }
+    strip_indent(buffer);
+    check_line(f, where, buffer);
+    return f->layer.status == ACCORD_OK ? buffer : NULL;
+}
+
+static bool is_node_section(const char *section)
+{
+    return !*section || strcmp(section, "node") == 0;
+}
+
+/* NULL where the section is not one of a namespace. */
+static const char *namespace_of_section(const char *section)
+{
+    size_t word = strlen("namespace");
+
+    if (strncmp(section, "namespace", word) != 0 || section[word] != ' ')
+        return NULL;
+    section += word;
+    return section + strspn(section, " ");
+}
+
+static int file_section(struct file_layer *f, const char *where, const char *section)
+{
+    const char *name = namespace_of_section(section);
+
+    if (name)
+        return settings_declare_namespace(f->layer.settings, where, name, f->layer.why);
+    if (is_node_section(section))
+        return ACCORD_OK;
+    if (strncmp(section, "name", 4) == 0) /* "[namespace]", "[namepsace user]" */
+        return settings_fail(f->layer.why, ACCORD_E_INVALID,
+                             "%s: no section is called [%.100s]; expected [namespace NAME]",
+                             where, section);
+    return settings_fail(f->layer.why, ACCORD_E_INVALID,
+                         "%s: no section is called [%.100s]; did you mean %s%.64s]?", where,
+                         section, strncmp(section, "no", 2) == 0 ? "[node" : "[namespace ",
+                         strncmp(section, "no", 2) == 0 ? "" : section);
+}
+
+static int file_value(void *user, const char *section, const char *name, const char *value)
+{
+    struct file_layer *f = user;
+    const char *of_namespace = namespace_of_section(section);
+    char where[1100];
+
+    if (f->layer.status != ACCORD_OK)
+        return 0;
+    file_where(f, where);
+    if (of_namespace)
+        f->layer.status = settings_set_namespace(f->layer.settings, where, of_namespace, name,
+                                                 value ? value : "", f->layer.why);
+    else
+        layer_set(&f->layer, where, name, value ? value : "");
+    return f->layer.status == ACCORD_OK;
+}
+
+int settings_read_file(struct settings *s, const char *path, char why[SETTINGS_WHY_BYTES_MAX])
+{
+    struct file_layer f = {.layer = {.settings = s, .why = why}, .path = path};
+    int line;
+
+    f.file = fopen(path, "re");
+    if (!f.file)
+        return settings_fail(why,
+                             errno == ENOENT   ? ACCORD_E_ABSENT
+                             : errno == EACCES ? ACCORD_E_DENIED
+                                               : ACCORD_E_IO,
+                             "%.400s: the configuration file cannot be read: %s", path,
+                             strerror(errno));
+    line = ini_parse_stream(read_line, &f, file_value, &f);
+    if (f.layer.status == ACCORD_OK && ferror(f.file))
+        f.layer.status = settings_fail(why, ACCORD_E_IO, "%.400s: cannot be read: %s", path,
+                                       strerror(errno));
+    if (f.layer.status == ACCORD_OK && line != 0)
+        f.layer.status = settings_fail(why, ACCORD_E_INVALID,
+                                       "%.400s:%d: expected name = value, [node] or "
+                                       "[namespace NAME]",
+                                       path, line);
+    fclose(f.file);
+    return f.layer.status;
+}
+
+/* ---- environment, flags, query -------------------------------------------------------------
+ */
+
+static void variable_of(const char *name, char variable[64])
+{
+    snprintf(variable, 64, "ACCORD_%s", name);
+    for (char *at = variable; *at; at++) {
+        if (*at >= 'a' && *at <= 'z')
+            *at = (char)(*at - 'a' + 'A');
+        else if (*at == '-')
+            *at = '_';
+    }
+}
+
+int settings_read_environment(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
+{
+    struct layer l = {.settings = s, .why = why};
+    size_t count;
+    const struct setting *all = settings_table(false, &count);
+
+    for (size_t i = 0; i < count && l.status == ACCORD_OK; i++) {
+        char variable[64];
+        variable_of(all[i].name, variable);
+        const char *value = getenv(variable);
+        if (value && *value)
+            layer_set(&l, variable, all[i].name, value);
+    }
+    return l.status;
+}
+
+/* Splits "--name=value", or takes the next argument. Returns how many arguments were used;
+ * 0: wrong, and why says so. */
+static int flag_split(int argc, char **argv, int at, char name[64], const char **value,
+                      char *why)
+{
+    const char *flag = argv[at];
+    size_t length = strcspn(flag, "=");
+
+    if (strncmp(flag, "--", 2) != 0 || length - 2 >= 64) {
+        settings_fail(why, ACCORD_E_INVALID, "\"%.100s\" is not a flag; flags begin with --",
+                      flag);
+        return 0;
+    }
+    memcpy(name, flag + 2, length - 2);
+    name[length - 2] = 0;
+    if (flag[length] == '=') {
+        *value = flag + length + 1;
+        return 1;
+    }
+    if (settings_find(false, name) && at + 1 >= argc) {
+        settings_fail(why, ACCORD_E_INVALID, "--%s needs a value", name);
+        return 0;
+    }
+    *value = at + 1 < argc ? argv[at + 1] : "";
+    return 2;
+}
+
+int settings_read_flags(struct settings *s, int argc, char **argv,
+                        char why[SETTINGS_WHY_BYTES_MAX])
+{
+    struct layer l = {.settings = s, .why = why};
+
+    for (int i = 1; i < argc && l.status == ACCORD_OK;) {
+        char name[64], where[80];
+        const char *value;
+        int used = flag_split(argc, argv, i, name, &value, why);
+        if (used == 0)
+            return ACCORD_E_INVALID;
+        snprintf(where, sizeof where, "--%s", name);
+        layer_set(&l, where, name, value);
+        i += used;
+    }
+    return l.status;
+}
+
+/* Copies up to `end`, decoding %XX; false: too long, or "%" without two digits, or NUL. */
+static bool percent_decode(const char *text, const char *end, char *out, size_t out_bytes)
+{
+    size_t used = 0;
+
+    for (; text < end; text++) {
+        char c = *text;
+        if (c == '%') {
+            int high = text + 1 < end ? hex_digit((uint8_t)text[1]) : -1;
+            int low = text + 2 < end ? hex_digit((uint8_t)text[2]) : -1;
+            if (high < 0 || low < 0 || (high == 0 && low == 0))
+                return false;
+            c = (char)(high * 16 + low);
+            text += 2;
+        }
+        if (used + 1 >= out_bytes)
+            return false;
+        out[used++] = c;
+    }
+    out[used] = 0;
+    return true;
+}
+
+int settings_read_query(struct settings *s, const char *query, char why[SETTINGS_WHY_BYTES_MAX])
+{
+    struct layer l = {.settings = s, .why = why};
+    const char *at = query[0] == '?' ? query + 1 : query;
+
+    while (*at && l.status == ACCORD_OK) {
+        char name[64], value[1100];
+        const char *end = at + strcspn(at, "&");
+        const char *equals = memchr(at, '=', (size_t)(end - at));
+        if (!equals || !percent_decode(at, equals, name, sizeof name) ||
+            !percent_decode(equals + 1, end, value, sizeof value))
+            return settings_fail(why, ACCORD_E_INVALID,
+                                 "embed: \"%.*s\" is not name=value (percent-encoded)",
+                                 (int)(end - at > 100 ? 100 : end - at), at);
+        layer_set(&l, "embed", name, value);
+        at = *end ? end + 1 : end;
+    }
+    return l.status;
+}
+
+/* The file is found before it is read: its flag, else its variable. */
+static const char *config_path(int argc, char **argv)
+{
+    const char *path = getenv("ACCORD_CONFIG");
+
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--config=", 9) == 0)
+            path = argv[i] + 9;
+        else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+            path = argv[i + 1];
+    }
+    return path && *path ? path : NULL;
+}
+
+int settings_load(struct settings **out, int argc, char **argv,
+                  char why[SETTINGS_WHY_BYTES_MAX])
+{
+    struct settings *s = NULL;
+    const char *path = config_path(argc, argv);
+    int status = settings_new(&s);
+
+    if (status != ACCORD_OK)
+        return settings_fail(why, status, "out of memory");
+    if (path)
+        status = settings_read_file(s, path, why);
+    if (status == ACCORD_OK)
+        status = settings_read_environment(s, why);
+    if (status == ACCORD_OK)
+        status = settings_read_flags(s, argc, argv, why);
+    if (status == ACCORD_OK)
+        status = settings_finish(s, why);
+    if (status == ACCORD_OK)
+        *out = s;
+    else
+        settings_free(s);
+    return status;
+}

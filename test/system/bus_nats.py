@@ -1,0 +1,382 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright (c) 2026 the Accord authors
+"""bus_nats.py - fleets on real nats-servers: killed, cut off, three of them of which one dies,
+logins and certificates that are wrong, servers that are too old or that never answer.
+
+Prints "ok NAME", "not ok NAME" or "skip NAME: why". ACCORD_BUILD names the build folder."""
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+from lib import BUILD, ROOT, WAIT, RespError, Skip, expect, main, nodes, run, soon, test
+
+SERVER = os.environ.get("ACCORD_NATS_SERVER", os.path.join(ROOT, "build/servers/nats-server"))
+OLD_SERVER = "/usr/sbin/nats-server"
+FLAGS = ("--max-stale", "1s", "--memory", "32M")
+
+
+def free_ports(count):
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in taken:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in taken]
+
+
+class Server:
+    """A nats-server with JetStream, in a folder of its own."""
+
+    def __init__(self, *flags, program=SERVER, port=None, folder=None):
+        if not os.access(program, os.X_OK):
+            raise Skip(f"{program} is not there (tools/nats_server.sh builds one)")
+        self.own = folder is None
+        self.folder = folder or tempfile.mkdtemp(prefix="accord-nats-")
+        self.port = port or free_ports(1)[0]
+        self.words = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self.folder,
+                      *flags]
+        self.start()
+
+    def start(self):
+        log = open(os.path.join(self.folder, "log"), "ab")  # the server has its own copy
+        with log:
+            self.process = subprocess.Popen(self.words, stdout=log, stderr=log)
+        soon(self.listens, "nats-server listens")
+
+    def listens(self):
+        expect(self.process.poll() is None, self.words)
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as s:
+            return s.recv(4) == b"INFO"
+        return False
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def url(self, cluster="fleet", login="", more="", scheme="nats"):
+        return f"{scheme}://{login}127.0.0.1:{self.port}/{cluster}{more}"
+
+    def publish(self, subject, payload):
+        """As any client of NATS does."""
+        with socket.create_connection(("127.0.0.1", self.port), WAIT) as s:
+            s.sendall(b'CONNECT {"verbose":false}\r\nPUB %s %d\r\n%s\r\nPING\r\n'
+                      % (subject.encode(), len(payload), payload))
+            got = b""
+            while b"PONG" not in got:
+                got += s.recv(4096)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+        if self.own:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def fleet(start, url, count=2):
+    started = [start(f"web{i + 1}", *FLAGS, bus=url) for i in range(count)]
+    for node in started:
+        node.ready()
+    soon(lambda: all(n.status()["state"] == "fresh" for n in started), "all are fresh")
+    return started
+
+
+def fill(client, key, value="v"):
+    token = client.map("ACCORD.GET", key)["token"]
+    return client.ask("ACCORD.FILL", key, value, "TOKEN", token)
+
+
+def state(client, key):
+    return client.map("ACCORD.GET", key)["state"]
+
+
+def refused_start(start, url, part, ends=True):
+    """serve does not begin, and says why; it goes on trying what may yet come right."""
+    node = start("web9", *FLAGS, bus=url)
+    node.logged(part)
+    if not ends:
+        node.kill(signal.SIGKILL)
+        return
+    expect(node.ended() != 0, node.log)
+
+
+@test
+def a_removal_reaches_all_nodes_also_one_that_a_person_published():
+    with Server() as server, nodes() as start:
+        web1, web2 = fleet(start, server.url())
+        with contextlib.closing(web1.client()) as one, contextlib.closing(web2.client()) as two:
+            for key in ("greeble:1", "greeble:2", "greeble:3"):
+                expect(fill(two, key) == "STORED")
+            one.ask("ACCORD.REMOVE", "greeble:1")
+            soon(lambda: state(two, "greeble:1") == "miss", "removed by a node")
+            server.publish("accord.fleet.do.remove", b"greeble:2")
+            soon(lambda: state(two, "greeble:2") == "miss", "removed by a person")
+            expect(state(two, "greeble:3") == "hit")
+            answer = one.map("ACCORD.REMOVE", "greeble:3", "WAIT", 10000)
+            expect(answer["confirmed"] in (["web2"], [b"web2"]), answer)
+            expect(state(two, "greeble:3") == "miss")
+
+
+class Remover:
+    """Removes keys one after the other, and notes those that were acknowledged."""
+
+    def __init__(self, node):
+        self.node, self.acknowledged, self.refused, self.ending = node, [], 0, False
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def work(self):
+        with contextlib.closing(self.node.client()) as c:
+            n = 0
+            while not self.ending:
+                answer = c.ask("ACCORD.REMOVE", f"k:{n}")
+                if isinstance(answer, RespError):
+                    self.refused += 1
+                    time.sleep(0.01)
+                else:
+                    self.acknowledged.append(n)
+                n += 1
+
+    def end(self):
+        self.ending = True
+        self.thread.join(WAIT)
+        expect(not self.thread.is_alive(), "the remover ends")
+
+
+class Watcher:
+    """Which keys another node was seen to remove."""
+
+    def __init__(self, node):
+        self.seen = set()
+        self.process = subprocess.Popen([os.path.join(BUILD, "accord"), "watch", "--json", "--socket",
+                                         node.socket], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True)
+        expect("watching" in self.process.stderr.readline())
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.process.stdout:
+            with contextlib.suppress(ValueError):
+                self.seen.add(json.loads(line).get("key"))
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def storm(web1, web2, misfortune):
+    """Removals while something happens: what was acknowledged came to the other node."""
+    watcher, remover = Watcher(web2), Remover(web1)
+    try:
+        soon(lambda: len(remover.acknowledged) > 50, "removals are acknowledged")
+        misfortune()
+        count = len(remover.acknowledged)
+        soon(lambda: len(remover.acknowledged) > count + 50, "removals go on")
+        remover.end()
+        def came():
+            """Whether web2 removed what was acknowledged, or dropped all that it had."""
+            lost = [n for n in remover.acknowledged if f"k:{n}" not in watcher.seen]
+            drops = {k: v for k, v in web2.status().items() if k.startswith("drops_") and v}
+            drops.pop("drops_start", None)
+            return not lost or drops, (lost, drops)
+        soon(lambda: came()[0], "what was acknowledged comes: " + repr(came()[1])[:500])
+        soon(lambda: web1.status()["state"] == web2.status()["state"] == "fresh", "both are fresh")
+    finally:
+        remover.ending = True
+        watcher.end()
+
+
+@test
+def a_server_that_is_killed_and_restarted_loses_nothing_that_was_acknowledged():
+    with Server() as server, nodes() as start:
+        web1, web2 = fleet(start, server.url())
+
+        def restart():
+            server.kill()
+            time.sleep(0.5)
+            server.start()
+        storm(web1, web2, restart)
+
+
+@test
+def of_three_servers_the_leader_is_killed_and_nothing_is_lost():
+    ports, routes = free_ports(3), free_ports(3)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="accord-nats-"))
+        listed = ",".join(f"nats://127.0.0.1:{p}" for p in routes)
+        servers = []
+        for i in range(3):
+            os.mkdir(f"{folder}/{i}")
+            servers.append(stack.enter_context(Server(
+                "--name", f"s{i}", "--cluster_name", "c", "--cluster",
+                f"nats://127.0.0.1:{routes[i]}", "--routes", listed, port=ports[i],
+                folder=f"{folder}/{i}")))
+        url = "nats://" + ",".join(f"127.0.0.1:{p}" for p in ports) + "/fleet?replicas=3"
+        start = stack.enter_context(nodes())
+        web1, web2 = fleet(start, url)
+
+        def kill_leader():
+            leader = stream_leader(servers[0])
+            servers[int(leader[1:])].kill()
+            time.sleep(3)
+        storm(web1, web2, kill_leader)
+
+
+def stream_leader(server):
+    with socket.create_connection(("127.0.0.1", server.port), WAIT) as s:
+        s.sendall(b'CONNECT {"verbose":false}\r\nSUB me 1\r\n'
+                  b"PUB $JS.API.STREAM.INFO.ACCORD_fleet me 0\r\n\r\n")
+        got = b""
+        while b'"leader"' not in got or not got.endswith(b"\r\n"):
+            got += s.recv(65536)
+    return json.loads(got[got.index(b'{"type"'):].rpartition(b"\r\n")[0])["cluster"]["leader"]
+
+
+@test
+def a_wrong_login_is_refused_and_a_right_one_may_be_in_a_file():
+    with Server("--user", "me", "--pass", "s3cret") as server, nodes() as start:
+        path = os.path.join(start.folder, "password")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("s3cret\n")
+        refused_start(start, server.url(login="me:wrong@"), "Authorization")
+        node = start("web1", *FLAGS, bus=server.url(login="me@", more=f"?password_file={path}"))
+        node.ready()
+        expect(not any("s3cret" in line for line in node.log + node.lines), node.log)
+        with open(f"/proc/{node.process.pid}/cmdline", "rb") as f:
+            expect(b"s3cret" not in f.read())
+    with Server("--auth", "t0ken") as server, nodes() as start:
+        start("web1", *FLAGS, bus=server.url(login="t0ken@")).ready()
+
+
+def certificate(folder, name, *more):
+    """A certificate of its own authority, for 127.0.0.1."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                    "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem", "-subj",
+                    f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", *more], check=True,
+                   capture_output=True)
+    return f"{folder}/{name}.pem", f"{folder}/{name}.key"
+
+
+@test
+def tls_is_verified():
+    with nodes() as start:
+        cert, key = certificate(start.folder, "server")
+        other, _ = certificate(start.folder, "other")
+        with Server("--tls", "--tlscert", cert, "--tlskey", key) as server:
+            refused_start(start, server.url(scheme="tls", more=f"?ca={other}"), "certificate")
+            refused_start(start, server.url(scheme="tls"), "certificate")
+            start("web1", *FLAGS, bus=server.url(scheme="tls", more=f"?ca={cert}")).ready()
+            start("web2", *FLAGS,
+                  bus=server.url(scheme="tls", more="?tls=insecure-skip-verify")).ready()
+
+
+@test
+def the_user_that_schema_prints_has_the_rights_that_nodes_need():
+    with nodes() as start:
+        printed = run("bus", "schema", "nats://127.0.0.1/fleet")
+        expect(printed.returncode == 0, printed)
+        path = os.path.join(start.folder, "nats.conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(printed.stdout)
+        with Server("-c", path) as server:
+            web1, web2 = fleet(start, server.url(login="accord:change%20me@"))
+            with contextlib.closing(web1.client()) as one, contextlib.closing(web2.client()) as two:
+                expect(fill(two, "k") == "STORED")
+                one.ask("ACCORD.REMOVE", "k")
+                soon(lambda: state(two, "k") == "miss", "removed")
+            refused_start(start, server.url("other", login="accord:change%20me@"), "ACCORD_other",
+                          ends=False)
+
+
+@test
+def a_server_that_is_too_old_is_refused_unless_it_is_allowed():
+    with Server(program=OLD_SERVER) as server, nodes() as start:
+        refused_start(start, server.url(), "upgrade the server")
+        start("web1", *FLAGS, bus=server.url(more="?allow_old_server=1")).ready()
+
+
+@test
+def a_server_that_never_answers_is_waited_for_no_longer_than_said():
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent, nodes() as start:
+        port = silent.getsockname()[1]
+        node = start("web1", *FLAGS, "--publish-timeout", "500ms", bus=f"nats://127.0.0.1:{port}/fleet")
+        node.logged("nats")
+        began = time.monotonic()
+        node.kill()
+        expect(time.monotonic() - began < 10, "it ends at once")
+
+
+@contextlib.contextmanager
+def proxy(server):
+    process = subprocess.Popen([os.path.join(BUILD, "fault-proxy"), str(server.port), "1"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def command(line):
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+        expect(process.stdout.readline() == "ok\n", line)
+    command.port = int(process.stdout.readline())
+    try:
+        yield command
+    finally:
+        process.stdin.close()
+        process.wait(WAIT)
+
+
+@test
+def a_node_that_is_cut_off_is_unsure_and_comes_back_with_ten_thousand_removals_made_meanwhile():
+    with Server() as server, proxy(server) as net, nodes() as start:
+        web1, = fleet(start, server.url(), 1)
+        web2 = start("web2", *FLAGS, bus=f"nats://127.0.0.1:{net.port}/fleet")
+        web2.ready()
+        with contextlib.closing(web1.client()) as one, contextlib.closing(web2.client()) as two:
+            for misfortune in ("cut", "stall both", "stall down"):
+                soon(lambda: web2.status()["state"] == "fresh", "fresh before")
+                expect(fill(two, "kept") == "STORED" and fill(two, "gone:9999") == "STORED")
+                net(misfortune)
+                soon(lambda: state(two, "kept") == "unsure", misfortune)
+                for base in range(0, 10000, 500):
+                    one.ask("ACCORD.REMOVE", *(f"gone:{n}" for n in range(base, base + 500)))
+                net("heal")
+                soon(lambda: state(two, "gone:9999") == "miss", misfortune)
+                expect(state(two, "kept") in ("hit", "miss"))
+            # A network that is only slow and bad.
+            net("delay 20 10")
+            net("split 100")
+            expect(fill(two, "slow") == "STORED")
+            one.ask("ACCORD.REMOVE", "slow")
+            soon(lambda: state(two, "slow") == "miss", "slow")
+
+
+@test
+def clusters_on_one_server_are_apart_and_one_can_be_dropped():
+    with Server() as server, nodes() as start:
+        web1, = fleet(start, server.url("one"), 1)
+        web2 = start("web2", *FLAGS, bus=server.url("two"))
+        web2.ready()
+        with contextlib.closing(web1.client()) as one, contextlib.closing(web2.client()) as two:
+            expect(fill(two, "k") == "STORED")
+            one.ask("ACCORD.REMOVE", "k")
+            time.sleep(0.2)
+            expect(state(two, "k") == "hit")
+        web1.kill()
+        done = run("bus", "drop", server.url("one"))
+        expect(done.returncode == 0, done)
+        expect(run("bus", "drop", server.url("one")).returncode == 0)
+        expect(web2.status()["state"] == "fresh")
+        web2.kill()
+        expect(os.listdir(f"{server.folder}/jetstream/$G/streams") == ["ACCORD_two"])
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    sys.exit(main())

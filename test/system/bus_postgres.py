@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright (c) 2026 the Accord authors
+"""bus_postgres.py - real nodes on a real PostgreSQL of their own: what transactions and psql
+remove, the server killed and started again, a node cut off, what a DBA runs, the demo and the
+torture. No removal that was accepted is lost, nothing stale is called fresh, and the nodes recover
+by themselves. (What only the bus does is tested in src/bus/postgres.)
+
+Prints "ok NAME", "not ok NAME" or "skip NAME: why". ACCORD_BUILD names the build folder."""
+import contextlib
+import ctypes
+import glob
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+from lib import ACCORD, SANITIZED, WAIT, Proxy, Skip, expect, main, nodes, run, soon, test
+
+L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
+START = 60                 # seconds that initdb or a start may take on a busy machine
+
+
+def user():
+    """PostgreSQL refuses root: then it runs as Debian's user for it, or as nobody."""
+    if os.geteuid() != 0:
+        return None
+    names = [u.pw_name for u in pwd.getpwall()]
+    return pwd.getpwnam("postgres" if "postgres" in names else "nobody")
+
+
+class Postgres:
+    """A server on a port of its own; it dies with this program at the latest."""
+
+    def __init__(self, folder):
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+        if not found:
+            raise Skip("PostgreSQL's server is not installed")
+        self.bin = os.path.dirname(found[-1])
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.folder = os.path.join(folder, "postgres")
+        os.chmod(folder, 0o711)
+        os.mkdir(self.folder)
+        self.user = user()
+        if self.user:
+            os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
+        subprocess.run([f"{self.bin}/initdb", "-D", f"{self.folder}/data", "-A", "trust", "-U",
+                        "postgres", "-E", "UTF8", "--locale=C", "--no-sync"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=START, preexec_fn=self.child)
+        self.start()
+        self.sql("CREATE DATABASE shop")
+
+    def child(self):
+        if self.user:
+            os.setgroups([])
+            os.setgid(self.user.pw_gid)
+            os.setuid(self.user.pw_uid)
+        os.chdir(self.folder)
+        ctypes.CDLL(None).prctl(1, signal.SIGQUIT)  # after setuid(), which clears it
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [f"{self.bin}/postgres", "-D", f"{self.folder}/data", "-p", str(self.port), "-k",
+             self.folder, "-c", "listen_addresses=127.0.0.1", "-c", "shared_buffers=16MB"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, preexec_fn=self.child)
+        end = time.monotonic() + START
+        while subprocess.run([f"{self.bin}/pg_isready", "-q", "-h", "127.0.0.1", "-p",
+                              str(self.port)], timeout=START, check=False).returncode != 0:
+            expect(time.monotonic() < end and self.process.poll() is None, "PostgreSQL answers")
+            time.sleep(0.05)
+
+    def sql(self, text, database="postgres", role="postgres"):
+        done = subprocess.run([f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+                               "-h", "127.0.0.1", "-p", str(self.port), "-U", role, database],
+                              input=text, capture_output=True, text=True, timeout=START, check=False)
+        expect(done.returncode == 0, text, done.stderr)
+        return done.stdout.strip()
+
+    def shop(self, text, role="postgres"):
+        return self.sql(text, "shop", role)
+
+    def url(self, rest="shop", port=None, who="postgres"):
+        return f"postgres://{who}@127.0.0.1:{port or self.port}/{rest}"
+
+    def kill(self, number=signal.SIGQUIT):
+        self.process.send_signal(number)
+        self.process.wait(START)
+
+
+@contextlib.contextmanager
+def fleet():
+    """A server, and nodes that end before it."""
+    with nodes() as start:
+        server = Postgres(start.folder)
+        try:
+            yield start, server
+        finally:
+            server.kill()
+
+
+def joined(start, *urls):
+    """Nodes web1, web2, … that know each other, and a client of each."""
+    made = [start(f"web{i + 1}", "--max-stale", f"{L}s", "--publish-timeout", "5s", bus=url)
+            for i, url in enumerate(urls)]
+    for node in made:
+        node.ready()
+    clients = [node.client() for node in made]
+    for client in clients:
+        soon(lambda c=client: len(c.ask("ACCORD.NODES")) == len(urls), "each sees all")
+    return made, clients
+
+
+def state(client, key):
+    return client.map("ACCORD.GET", key)["state"]
+
+
+def fresh(client):
+    return client.map("ACCORD.STATUS")["state"] == "fresh"
+
+
+def kept(client, *keys):
+    """Stores them; while a node is not sure, what it is given is not kept as fresh."""
+    for key in keys:
+        soon(lambda k=key: client.ask("SET", k, "v") == "OK" and state(client, k) == "hit",
+             f"{key} is kept")
+
+
+@test
+def what_a_transaction_removes_goes_everywhere_once_it_commits():
+    with fleet() as (start, server):
+        _, (a, b) = joined(start, server.url(), server.url())
+        server.shop("CREATE TABLE greeble (greeble_id integer PRIMARY KEY, name text);"
+                    "INSERT INTO greeble VALUES (42, 'a'), (43, 'a');"
+                    "SELECT accord.watch_table('greeble', 'greeble:{greeble_id}')")
+        kept(b, "page:1", "greeble:42", "greeble:43")
+        server.shop("BEGIN; SELECT accord.remove('page:1'); ROLLBACK")
+        expect(state(b, "page:1") == "hit")
+        server.shop("BEGIN; SELECT accord.remove('page:1'); COMMIT")
+        soon(lambda: state(b, "page:1") == "miss", "removed by a transaction")
+        server.shop("UPDATE greeble SET name = 'b' WHERE greeble_id = 43")
+        soon(lambda: state(b, "greeble:43") == "miss", "removed by a trigger")
+        expect(state(b, "greeble:42") == "hit")
+        server.shop("TRUNCATE greeble")
+        soon(lambda: state(b, "greeble:42") == "miss", "removed by TRUNCATE")
+        kept(a, "k")
+        answer = b.ask("ACCORD.REMOVE", "k", "WAIT", "20000")
+        expect("UNKNOWN" not in str(answer), answer)
+        expect(state(a, "k") == "miss")
+        promises = a.map("ACCORD.STATUS")["promises"]
+        expect("lost tail is noticed" in promises, promises)
+
+
+@test
+def a_server_killed_and_started_again_loses_nothing():
+    with fleet() as (start, server):
+        _, (a, b) = joined(start, server.url(), server.url())
+        kept(b, "k", "stays")
+        soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "all is said")
+        server.kill(signal.SIGKILL)
+        answer = a.ask("DEL", "k")
+        expect(str(answer).startswith("UNPUBLISHED"), answer)
+        soon(lambda: not fresh(a) and not fresh(b), "nobody is sure without the server")
+        expect(state(b, "k") != "hit", "not called fresh")
+        server.start()
+        soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "what was accepted is published")
+        soon(lambda: fresh(a) and fresh(b), "fresh again")
+        soon(lambda: state(b, "k") == "miss", "and arrives")
+        expect(state(b, "stays") == "hit", "the rest is kept: nothing was lost")
+
+
+@test
+def a_node_cut_off_is_unsure_in_time_and_goes_on_where_it_was():
+    with fleet() as (start, server):
+        proxy = Proxy(server.port)
+        try:
+            _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
+            for fault in "stall both", "stall down", "cut":
+                kept(b, "k", "stays")
+                soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "all is said")
+                proxy.ask(fault)
+                a.ask("DEL", "k")
+                time.sleep(1.2 * L)
+                expect(state(b, "k") != "hit", fault, "what was removed L ago is not fresh")
+                expect(not fresh(b), fault)
+                proxy.ask("heal")
+                soon(lambda: fresh(b), "fresh again")
+                soon(lambda: state(b, "k") == "miss", "it hears what it missed")
+                expect(state(b, "stays") == "hit", fault, "and keeps the rest: nothing was lost")
+        finally:
+            proxy.close()
+
+
+@test
+def a_dba_prepares_the_database_and_cleans_it_up():
+    with fleet() as (start, server):
+        server.sql("CREATE ROLE node LOGIN; CREATE ROLE webapp LOGIN")
+        node = start("web1", bus=server.url(who="node:secret"))
+        expect(node.ended() not in (0, -6, -11))
+        expect("accord bus schema" in node.log[-1], node.log)
+        done = run("bus", "schema", server.url())
+        expect(done.returncode == 0, done)
+        server.shop(done.stdout)
+        server.shop(done.stdout)  # again, as after an update
+        server.shop("SELECT accord.allow_node('node'), accord.allow_writer('webapp')")
+        node = start("web2", bus=server.url(who="node:secret"))
+        node.ready()
+        with open(f"/proc/{node.process.pid}/cmdline", "rb") as f:
+            expect(b"secret" not in f.read(), "wiped from the command line")
+        with contextlib.closing(node.client()) as c:
+            kept(c, "k")
+            server.shop("SELECT accord.remove('k')", role="webapp")
+            soon(lambda: state(c, "k") == "miss", "removed by a role that may do no more")
+        expect(all("secret" not in line for line in node.log + node.lines), node.log)
+        node.kill()
+        done = run("bus", "drop", server.url())
+        expect(done.returncode == 0 and "removed: postgres://***@" in done.stdout, done)
+        expect(server.shop("SELECT count(*) FROM pg_namespace WHERE nspname = 'accord'") == "0")
+
+
+def keeps_its_promises(verb, *flags):
+    with fleet() as (_, server):
+        done = subprocess.run([ACCORD, verb, "--bus", server.url(f"shop?cluster={verb}"), *flags],
+                              capture_output=True, text=True, timeout=180, check=False)
+        expect(done.returncode == 0, done.stdout[-3000:], done.stderr[-3000:])
+        expect("every promise held" in done.stdout, done.stdout)
+
+
+@test
+def the_demo_runs_on_it():
+    keeps_its_promises("demo", "--seconds", "6")
+
+
+@test
+def the_torture_runs_on_it():
+    keeps_its_promises("torture", "--seconds", "8", "--nodes", "4", "--seed", "7")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

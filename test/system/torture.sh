@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# torture.sh - accord torture as a user runs it, and every scenario of test/scenario on real
+# processes. ACCORD_BUILD: the folder with the program (default build).
+. "$(dirname "$0")/fleet.sh"
+
+# A run: torture FLAGS…
+torture() { run 120 torture --input "$input" "$@"; }
+
+torture --faults kill,sleep
+is torture-refuses-an-unknown-fault [ $code -eq 2 ]
+is torture-lists-the-faults says 'there is no "sleep"; there are all, kill, end, stop, reader-kill'
+torture --bus redis://127.0.0.1:1/x --faults bus-move
+is torture-refuses-a-fault-that-the-bus-cannot-have says 'expected one that needs no sqlite bus'
+torture --scenario /nowhere/at-all
+is torture-names-the-missing-scenario says '/nowhere/at-all: No such file or directory'
+echo 'at 1s kill web51' >"$tmp/bad.scn"
+torture --scenario "$tmp/bad.scn"
+is torture-refuses-a-node-that-cannot-be says '"kill web51": there is no such one'
+echo 'at 1s kill' >"$tmp/bad.scn"
+torture --scenario "$tmp/bad.scn"
+is torture-names-the-line says 'bad.scn: line 1: expected at TIME FAULT WHOM [for TIME]'
+head -c 131073 /dev/zero | tr '\0' '\n' >"$tmp/bad.scn"
+torture --scenario "$tmp/bad.scn"
+is torture-refuses-a-scenario-that-is-too-long says 'bad.scn: a scenario has at most 131072 bytes'
+is torture-leaves-nothing-after-an-error leaves_nothing
+
+torture --seconds 8 --nodes 4 --seed 7 --every 500ms --json
+is torture-keeps-its-promises [ $code -eq 0 ]
+is torture-json-is-one-object python3 -m json.tool "$tmp/out" "$tmp/pretty"
+is torture-json-says-so json 'd["promises_kept"] and d["beyond_the_bound"] == 0'
+is torture-did-faults json 'sum(d["faults"].values()) > 3'
+is torture-saw-nodes-return json 'd["fresh_again_ns"]["count"] > 0 and d["compared"] > 0'
+is torture-leaves-nothing leaves_nothing
+
+torture --seconds 6 --nodes 2 --faults reader-kill --break removal --json
+is torture-break-removal-exits-with-10 [ $code -eq 10 ]
+is torture-break-removal-tells json '"was acknowledged (bound: 1.00 s" in d["broken"][0]'
+
+for scenario in test/scenario/*.scn; do
+    name=$(basename "$scenario" .scn)
+    torture --scenario "$scenario"
+    is "scenario-$name" [ $code -eq 0 ]
+done
+is torture-leaves-nothing-at-all leaves_nothing

@@ -110,7 +110,8 @@ static int connect_log(struct sqlite_reader *r, uint64_t deadline_ns,
 int sqlite_reader_init(struct sqlite_reader *r, const struct sqlite_place *place,
                        const struct bus_settings *settings, char why[BUS_WHY_BYTES_MAX])
 {
-    *r = (struct sqlite_reader){.place = place, .settings = settings};
+    *r = (struct sqlite_reader){
+        .place = place, .settings = settings, .chase = {.idle_ns = POLL_NS}};
     r->lock.fd = r->wake.fd = -1;
     int status = sqlite_wait_init(&r->wait, why);
     if (status != ACCORD_OK)
@@ -380,7 +381,7 @@ static void chase_looked(struct sqlite_reader *r, uint64_t now_ns)
     c->last_ns = now_ns;
     if (now_ns >= c->until_ns)
         c->until_ns = 0;
-    c->next_ns = now_ns + (c->until_ns > 0 ? c->step_ns : POLL_NS);
+    c->next_ns = now_ns + (c->until_ns > 0 ? c->step_ns : c->idle_ns);
     if (c->step_ns < CHASE_OURS_STEP_NS)
         c->step_ns = u64_min(2 * c->step_ns, CHASE_STEP_NS_MAX);
 }

@@ -13,6 +13,7 @@ struct sqlite_chase {
     uint64_t step_ns;
     uint64_t next_ns; /* the next look */
     uint64_t last_ns; /* the last one, also without a chase */
+    uint64_t idle_ns; /* between two looks that nothing asked for */
 };
 
 struct sqlite_reader {

@@ -127,14 +127,29 @@ void coherence_read_again(struct core *c, const struct place *from)
     c->holes.attaching = true;
 }
 
+/* Our place is in it still, or an earlier one that was asked for; what lay behind is not, and
+ * was never applied here, or nothing of what follows can be told from it. */
+static const char shorter[] = "the log is shorter than it was: it lost its newest part";
+
+static bool is_same_epoch(const struct core *c, const struct event *e)
+{
+    return id128_equal(c->trail.cursor.log, e->attached.log) &&
+           c->trail.cursor.epoch == e->attached.epoch;
+}
+
+static bool is_shorter(const struct core *c, const struct event *e)
+{
+    return c->attached_once && is_same_epoch(c, e) && e->attached.head < c->head;
+}
+
 /* Reading begins at a place that nothing kept here can be compared with. */
 static void start_anew(struct core *c, const struct event *e)
 {
-    bool same_epoch = id128_equal(c->trail.cursor.log, e->attached.log) &&
-                      c->trail.cursor.epoch == e->attached.epoch;
+    bool same_epoch = is_same_epoch(c, e);
 
     if (c->attached_once && (c->link != LINK_ATTACHING || c->holes.attaching))
-        coherence_cold_boot(c, DROP_EPOCH, "the bus has another log or epoch");
+        coherence_cold_boot(c, is_shorter(c, e) ? DROP_GONE : DROP_EPOCH,
+                            is_shorter(c, e) ? shorter : "the bus has another log or epoch");
     else if (c->warm.state != WARM_NEVER)
         coherence_cold_boot(c, DROP_GONE, "the bus has another log or epoch than was saved");
     else
@@ -185,10 +200,8 @@ static void start_resumed(struct core *c, const struct event *e)
 
 static bool continues(const struct core *c, const struct event *e)
 {
-    return c->attached_once && e->attached.resumed &&
-           id128_equal(c->trail.cursor.log, e->attached.log) &&
-           c->trail.cursor.epoch == e->attached.epoch &&
-           e->attached.after <= c->trail.cursor.position;
+    return c->attached_once && e->attached.resumed && is_same_epoch(c, e) &&
+           e->attached.after <= c->trail.cursor.position && !is_shorter(c, e);
 }
 
 static void refuse_max_stale(struct core *c, uint64_t cluster_ns)
@@ -317,6 +330,10 @@ void coherence_head(struct core *c, const struct event *e)
                    e->head.why && e->head.why[0] ? e->head.why : status_text(e->head.status));
         return;
     }
+    if (e->head.head < c->ask_head) {
+        coherence_gone(c, DROP_GONE, shorter);
+        return;
+    }
     c->ask_failures = 0;
     c->head = u64_max(e->head.head, c->trail.cursor.position);
     c->head_asked_ns = c->lease.sent_ns;
@@ -339,15 +356,29 @@ static void ask(struct core *c)
     lease_ask(&c->lease, nonce, c->now_ns);
     e->ask_head.nonce = nonce;
     e->ask_head.at = c->trail.cursor;
+    c->ask_head = c->head;
     c->ask_due_ns =
         c->now_ns + random_spread(&c->random, coherence_ask_every_ns(c), JITTER_PERMILLE);
 }
 
-/* A question older than the term could grant nothing; its answer is lost somewhere. (One that
- * was answered is caught up with, however long that takes.) */
+/* A question older than the term can grant nothing. Either its answer is lost somewhere, or what
+ * the answer spoke of does not come: a log that was restored from an older copy meanwhile, our
+ * place still in it, never brings it, and only the next answer tells. Who merely has much to
+ * catch up with asks for its end once more in vain, now and then. */
 static uint64_t patience_ends_ns(const struct core *c)
 {
     return u64_add_sat(c->lease.sent_ns, c->lease.term_ns);
+}
+
+static void give_up_question(struct core *c)
+{
+    bool answered = c->lease.question == QUESTION_ANSWERED;
+
+    lease_abandon(&c->lease);
+    if (answered)
+        c->ask_due_ns = c->now_ns;
+    else
+        unanswered(c, "the bus does not answer");
 }
 
 void coherence_drive(struct core *c)
@@ -359,10 +390,8 @@ void coherence_drive(struct core *c)
         coherence_renew(c); /* the name has settled */
     if (c->link != LINK_UP || !c->settings.head_linearizable || c->phase > PHASE_DOOMED)
         return;
-    if (c->lease.question == QUESTION_ASKED && c->now_ns >= patience_ends_ns(c)) {
-        lease_abandon(&c->lease);
-        unanswered(c, "the bus does not answer");
-    }
+    if (c->lease.question != QUESTION_NONE && c->now_ns >= patience_ends_ns(c))
+        give_up_question(c);
     bool wanted = c->wanted_serial > c->lease.last_serial && c->ask_failures == 0;
     if (c->lease.question == QUESTION_NONE && (wanted || c->now_ns >= c->ask_due_ns))
         ask(c);
@@ -380,8 +409,6 @@ uint64_t coherence_deadline_ns(const struct core *c)
         deadline_ns = u64_min(deadline_ns, c->lease.opens_ns);
     if (c->link != LINK_UP || !c->settings.head_linearizable || c->phase > PHASE_DOOMED)
         return deadline_ns;
-    if (c->lease.question == QUESTION_ASKED)
-        return u64_min(deadline_ns, patience_ends_ns(c));
-    return c->lease.question == QUESTION_NONE ? u64_min(deadline_ns, c->ask_due_ns)
-                                              : deadline_ns;
+    return u64_min(deadline_ns, c->lease.question == QUESTION_NONE ? c->ask_due_ns
+                                                                   : patience_ends_ns(c));
 }

@@ -215,6 +215,26 @@ TEST(coherence_goes_on_where_the_cursor_was_proven_and_else_drops_the_cache)
     fleet_free(f);
 }
 
+/* Its head was known; what lay there, and was never applied here, may have been a removal. */
+TEST(coherence_drops_the_cache_where_a_log_comes_back_shorter_than_it_was_known_to_be)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+    uint64_t position = fleet_status(f, n).cursor.position;
+
+    fill(f, n, "k", "v");
+    struct event e = attached(f, f->epoch, position);
+    e.attached.head = position + 2;
+    fleet_step(f, n, &e);
+    CHECK(fleet_hits(f, n, "k", "v"));
+    e.attached.head = position + 1;
+    fleet_step(f, n, &e);
+    CHECK(fleet_get(f, n, "k").state != ACCORD_HIT);
+    CHECK(fleet_status(f, n).drops[DROP_GONE] == 1);
+    CHECK(strstr(fleet_status(f, n).why, "shorter than it was"));
+    fleet_free(f);
+}
+
 TEST(coherence_drops_the_cache_before_any_renewal_in_a_new_epoch)
 {
     struct fleet *f = fleet_new(NULL);
@@ -602,6 +622,31 @@ TEST(coherence_says_once_that_the_bus_is_lost_and_always_why)
     fleet_step(f, n, &(struct event){.type = EVENT_BUS_LOST, .lost = {.why = "refused"}});
     CHECK(n->notes[NOTE_BUS_LOST] == 1);
     CHECK(strcmp(fleet_status(f, n).why, "refused") == 0);
+    fleet_free(f);
+}
+
+/* The log is restored from an older copy in which our own place is still as it was, just after
+ * it told of a newer head. */
+TEST(coherence_begins_anew_where_the_log_lost_what_an_answer_spoke_of)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+    unsigned asks = n->asks, colds = n->colds;
+
+    while (n->asks == asks)
+        fleet_run(f, NS_PER_MS / 2);
+    struct event e = {.type = EVENT_BUS_HEAD, .head = {.head = f->newest + 40}};
+    for (size_t k = 0; k < f->message_count; k++)
+        if (f->messages[k].kind == FLEET_HEAD || f->messages[k].kind == FLEET_HEAD_ANSWER)
+            e.head.nonce = f->messages[k].nonce;
+    fleet_step(f, n, &e);
+    CHECK(fleet_status(f, n).head == f->newest + 40);
+    fleet_run(f, 3 * FLEET_L);
+    CHECK(n->colds == colds + 1);
+    CHECK(n->cold_cause == DROP_GONE);
+    CHECK(fleet_status(f, n).fresh);
+    fleet_run(f, 3 * FLEET_L);
+    CHECK(n->colds == colds + 1);
     fleet_free(f);
 }
 

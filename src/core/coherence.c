@@ -361,10 +361,10 @@ static void ask(struct core *c)
         c->now_ns + random_spread(&c->random, coherence_ask_every_ns(c), JITTER_PERMILLE);
 }
 
-/* A question older than the term can grant nothing. Either its answer is lost somewhere, or what
- * the answer spoke of does not come: a log that was restored from an older copy meanwhile, our
- * place still in it, never brings it, and only the next answer tells. Who merely has much to
- * catch up with asks for its end once more in vain, now and then. */
+/* A question older than the term can grant nothing. Either its answer is lost somewhere, or
+ * what the answer spoke of does not come: a log that was restored from an older copy meanwhile,
+ * our place still in it, never brings it, and only the next answer tells. Who merely has much
+ * to catch up with asks for its end once more in vain, now and then. */
 static uint64_t patience_ends_ns(const struct core *c)
 {
     return u64_add_sat(c->lease.sent_ns, c->lease.term_ns);
@@ -409,6 +409,6 @@ uint64_t coherence_deadline_ns(const struct core *c)
         deadline_ns = u64_min(deadline_ns, c->lease.opens_ns);
     if (c->link != LINK_UP || !c->settings.head_linearizable || c->phase > PHASE_DOOMED)
         return deadline_ns;
-    return u64_min(deadline_ns, c->lease.question == QUESTION_NONE ? c->ask_due_ns
-                                                                   : patience_ends_ns(c));
+    return u64_min(deadline_ns,
+                   c->lease.question == QUESTION_NONE ? c->ask_due_ns : patience_ends_ns(c));
 }

@@ -94,7 +94,7 @@ struct core {
     bool join_made, leave_made;
     uint64_t ask_due_ns, beat_due_ns, beat_made_ns;
     uint64_t ask_head; /* newest position known when the question left: no answer is less */
-    bool beat_wanted;          /* somebody waits for what the next beat says */
+    bool beat_wanted;  /* somebody waits for what the next beat says */
     uint64_t told_question_ns; /* as the segment has it */
     uint64_t wanted_serial;    /* somebody waits for this question */
     uint32_t ask_failures;

@@ -8,7 +8,9 @@
 # A test program prints "…: N passed, N failed, N skipped"; a system test (test/system/*.sh, *.py)
 # prints "ok NAME", "not ok NAME" or "skip NAME: why" lines. A program that prints neither, or
 # ends badly without a failure of its own, counts as one failure. Two kinds of build are tested at
-# a time: most tests wait more than they compute.
+# a time: most tests wait more than they compute. What waits for real processes and servers, and
+# failed while the machine did something else, is run once more when all is quiet: that verdict
+# counts, and both are printed. What computes (simulator, models, fuzzing) has one try.
 set -u
 cd "$(dirname "$0")/.."
 log=$(mktemp -d)
@@ -43,6 +45,36 @@ run() {
     count "$name" $? "$out"
 }
 
+# try NAME COMMAND…: a run that is repeated at the end if it fails.
+try() {
+    run "$@"
+    [ "$f" -eq 0 ] && return
+    again=$(mktemp "$log/again.XXXXXX")
+    {
+        export -p
+        echo "counted='-$p -$f -$s' what='$1'"
+        shift
+        printf 'set --'
+        printf " '%s'" "$@"
+        echo
+    } >"$again"
+}
+
+# What failed beside others, alone. Of what passes now nothing failed.
+try_again() {
+    for again in "$log"/again.*; do
+        [ -f "$again" ] || continue
+        (
+            . "$again"
+            out=$log/again.out
+            echo "again, alone: $what"
+            run "again $what" "$@"
+            [ "$f" -eq 0 ] && echo "flaky: $what failed beside others, passed alone" | tee -a "$log/failures"
+            echo "$counted" >>"$log/counts"
+        )
+    done
+}
+
 # build NAME MAKE-ARGUMENTS…: a build that fails is one failed test, and what it cannot run.
 build() {
     name=$1
@@ -59,7 +91,7 @@ build() {
 
 units() { # units FOLDER
     for t in "$1"/test/*; do
-        [ -f "$t" ] && [ -x "$t" ] && run "$t" "$t"
+        [ -f "$t" ] && [ -x "$t" ] && try "$t" "$t"
     done
 }
 
@@ -67,7 +99,7 @@ system() { # system FOLDER TESTS…
     folder=$1
     shift
     for t in "$@"; do
-        [ -x "$t" ] && run "$folder $t" env ACCORD_BUILD="$PWD/$folder" "$t"
+        [ -x "$t" ] && try "$folder $t" env ACCORD_BUILD="$PWD/$folder" "$t"
     done
 }
 
@@ -115,7 +147,7 @@ lane() {
             run "build-thread/test/cache beside" build-thread/test/cache beside_a_writer
             run "build-thread/test/cache killed" build-thread/test/cache killed_anywhere
             for t in bus client contracts door node; do
-                run build-thread/test/$t build-thread/test/$t
+                try build-thread/test/$t build-thread/test/$t
             done
             system build-thread test/system/client.sh test/system/demo.sh test/system/serve.py
         fi
@@ -146,6 +178,7 @@ else
     wait
     cat "$log/second"
 fi
+try_again
 # Once more at the end, where it is looked for.
 [ -s "$log/failures" ] && { echo "==== What failed:" && cat "$log/failures"; }
 awk '{p += $1; f += $2; s += $3}

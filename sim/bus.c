@@ -153,6 +153,7 @@ static void append(struct sim *s, struct server *v, struct record *r)
                                          .log = v->log.high,
                                          .epoch = v->epoch,
                                          .index = ++v->entries,
+                                         .taking = ++s->bus.takings,
                                          .before = before};
     r->position[v - s->bus.servers] = v->newest;
 }

@@ -60,7 +60,8 @@ struct check_hole {
 struct check_chain {
     bool begun;   /* an entry was applied since the cache was dropped */
     bool resumed; /* none was, but the first that is must come no later than the next one */
-    uint64_t log, epoch, index, serial;
+    bool cut;     /* the log lost what was applied, and shows it: a drop comes before a lease */
+    uint64_t log, epoch, index, taking, serial;
 };
 
 struct check_right {
@@ -142,6 +143,7 @@ void check_resumed(struct check *c, size_t host, const struct check_chain *stood
 struct check_entry {
     uint64_t log, epoch;
     uint64_t index;          /* how many entries of the log came before it, and itself */
+    uint64_t taking;         /* how many entries any log took before it, and itself */
     uint64_t serial, before; /* what tells it, and the one before it, from all others */
 };
 void check_entry(struct check *c, size_t host, const struct check_entry *e);

@@ -11,7 +11,7 @@
  * that misses several in a row drops its cache once, when it sees the first after them.) */
 void check_dropped(struct check *c, size_t host)
 {
-    c->chains[host].begun = c->chains[host].resumed = false;
+    c->chains[host].begun = c->chains[host].resumed = c->chains[host].cut = false;
 }
 
 /* Where nothing was applied before, or all of it was dropped, nothing is to go on from. */
@@ -68,11 +68,29 @@ static bool is_forgotten(const struct check *c, size_t host, const struct check_
            e->index + CHECK_MEMORY < chain->index;
 }
 
+/* It lies before one that is older: the log was cut back while the host read a part of it
+ * again. What is removed once too often does no harm; a lease would, and so would going on. */
+static bool is_of_a_log_cut_back(const struct check *c, size_t host,
+                                 const struct check_entry *e)
+{
+    const struct check_chain *chain = &c->chains[host];
+
+    return chain->begun && chain->log == e->log && chain->epoch == e->epoch &&
+           e->index < chain->index && e->taking > chain->taking;
+}
+
 void check_entry(struct check *c, size_t host, const struct check_entry *e)
 {
     struct check_chain *chain = &c->chains[host];
     uint64_t next = chain->index + 1;
 
+    if (is_of_a_log_cut_back(c, host, e)) {
+        chain->cut = true;
+        return;
+    }
+    if (chain->cut && e->index > chain->index)
+        check_fail(c, "P4", "host %zu went on in a log that had lost entry %llu", host,
+                   (unsigned long long)chain->index);
     if (comes_late(c, host, e) || is_forgotten(c, host, e)) {
         close_holes(c, host, e->index, /* dropped= */ false);
         return;
@@ -97,6 +115,7 @@ void check_entry(struct check *c, size_t host, const struct check_entry *e)
                                   .log = e->log,
                                   .epoch = e->epoch,
                                   .index = e->index,
+                                  .taking = e->taking,
                                   .serial = e->serial};
 }
 
@@ -168,6 +187,9 @@ void check_leased(struct check *c, size_t host)
                        "sender",
                        host, (unsigned long long)h->sequence);
     }
+    if (c->chains[host].cut)
+        check_fail(c, "P4", "host %zu holds a lease in a log that has lost entry %llu", host,
+                   (unsigned long long)c->chains[host].index);
 }
 
 void check_host_gone(struct check *c, size_t host)

@@ -280,6 +280,35 @@ TEST(checkers_notice_that_the_entry_where_a_host_stopped_was_replaced)
     check_done(&c);
 }
 
+TEST(checkers_want_a_drop_before_a_lease_where_a_log_was_cut_back)
+{
+    struct check_entry old = {.log = 1, .epoch = 1, .index = 8, .taking = 8, .serial = 80};
+    struct check_entry cut = {.log = 1, .epoch = 1, .index = 5, .taking = 9, .serial = 90};
+    struct check_entry next = {.log = 1, .epoch = 1, .index = 9, .taking = 10, .before = 80};
+
+    begin();
+    check_entry(&c, HOST, &old);
+    check_entry(&c, HOST, &cut);
+    CHECK(is_good());
+    check_dropped(&c, HOST);
+    check_leased(&c, HOST);
+    check_entry(&c, HOST, &cut);
+    CHECK(is_good());
+
+    begin();
+    check_entry(&c, HOST, &old);
+    check_entry(&c, HOST, &cut);
+    check_leased(&c, HOST);
+    CHECK(breaks("P4"));
+
+    begin();
+    check_entry(&c, HOST, &old);
+    check_entry(&c, HOST, &cut);
+    check_entry(&c, HOST, &next);
+    CHECK(breaks("P4"));
+    check_done(&c);
+}
+
 TEST(checkers_want_no_lease_once_the_sender_of_a_missed_entry_tells)
 {
     struct check_hole hole = {.index = 8, .sender = 99, .sequence = 3};

@@ -255,6 +255,7 @@ static void carry_applied(struct sim *s, struct host *h, const struct effect *e)
                 &(struct check_entry){.log = slot->log,
                                       .epoch = slot->epoch,
                                       .index = slot->index,
+                                      .taking = slot->taking,
                                       .serial = slot->record->serial,
                                       .before = slot->before});
     check_sender(&s->check, h->index, c->incarnation.low, c->sequence);

@@ -169,7 +169,7 @@ struct record {
 struct slot {
     struct record *record;
     uint64_t position, taken_ns;
-    uint64_t log, epoch, index, before; /* of the log: see check_entry() */
+    uint64_t log, epoch, index, taking, before; /* of the log: see check_entry() */
 };
 _Static_assert(KEYS <= 32, "a bit for each key");
 struct server {
@@ -184,7 +184,7 @@ enum { RECORD_BUCKETS = 4096 };
 struct bus {
     struct server servers[SERVERS_MAX];
     size_t primary;
-    uint64_t epochs, logs, records;
+    uint64_t epochs, logs, records, takings;
     struct record *buckets[RECORD_BUCKETS];
 };
 

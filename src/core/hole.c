@@ -253,6 +253,8 @@ bool hole_was_missed(struct core *c, const struct entry *e)
     const struct change *change = &e->change;
 
     check(c);
+    if (e->position <= hole_floor(c))
+        return false; /* before what was asked for: an echo of an earlier reading */
     if (trail_reaches(&c->trail, e->position))
         return trail_hash(&c->trail, e->position) == 0;
     const struct member *m = members_find(&c->members, change->incarnation);

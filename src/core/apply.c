@@ -110,6 +110,10 @@ static void meet_self(struct core *c, const struct entry *e)
     const struct change *change = &e->change;
     uint64_t caught = c->lease.caught_serial;
 
+    if (!lease_beat_fits(&c->lease, change->nonce, e->position)) {
+        coherence_gone(c, DROP_GONE, coherence_shorter);
+        return;
+    }
     if (c->own_position == 0)
         c->own_position = e->position;
     if (!lease_beat_applied(&c->lease, change->nonce))
@@ -289,6 +293,17 @@ static void apply_late(struct core *c, const struct entry *e)
     tell_watchers(c, e, own);
 }
 
+/* What was read up to the place at which an earlier segment stood was not applied (see
+ * take_hold()). That was right only if the entry there is the one that it had applied. */
+static bool misses_the_floor(const struct core *c, const struct entry *e)
+{
+    uint64_t floor = c->warm.floor;
+
+    return c->trail.cursor.position < floor && e->position >= floor &&
+           !(e->position == floor &&
+             id128_equal(e->change.message, c->settings.cursor.message));
+}
+
 /* The order is law (L2): counter and unlink in apply_change(), then the position, then what a
  * renewal may rest on. */
 static void apply_entry(struct core *c, const struct entry *e)
@@ -300,7 +315,7 @@ static void apply_entry(struct core *c, const struct entry *e)
             apply_late(c, e);
         return;
     }
-    if (step == TRAIL_REPLACED) {
+    if (step == TRAIL_REPLACED || misses_the_floor(c, e)) {
         diverged(c, DROP_REPLACED, e->position);
         return;
     }

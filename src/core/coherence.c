@@ -129,7 +129,7 @@ void coherence_read_again(struct core *c, const struct place *from)
 
 /* Our place is in it still, or an earlier one that was asked for; what lay behind is not, and
  * was never applied here, or nothing of what follows can be told from it. */
-static const char shorter[] = "the log is shorter than it was: it lost its newest part";
+const char coherence_shorter[] = "the log is shorter than it was: it lost its newest part";
 
 static bool is_same_epoch(const struct core *c, const struct event *e)
 {
@@ -149,7 +149,8 @@ static void start_anew(struct core *c, const struct event *e)
 
     if (c->attached_once && (c->link != LINK_ATTACHING || c->holes.attaching))
         coherence_cold_boot(c, is_shorter(c, e) ? DROP_GONE : DROP_EPOCH,
-                            is_shorter(c, e) ? shorter : "the bus has another log or epoch");
+                            is_shorter(c, e) ? coherence_shorter
+                                             : "the bus has another log or epoch");
     else if (c->warm.state != WARM_NEVER)
         coherence_cold_boot(c, DROP_GONE, "the bus has another log or epoch than was saved");
     else
@@ -331,7 +332,7 @@ void coherence_head(struct core *c, const struct event *e)
         return;
     }
     if (e->head.head < c->ask_head) {
-        coherence_gone(c, DROP_GONE, shorter);
+        coherence_gone(c, DROP_GONE, coherence_shorter);
         return;
     }
     c->ask_failures = 0;

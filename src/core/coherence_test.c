@@ -235,6 +235,27 @@ TEST(coherence_drops_the_cache_where_a_log_comes_back_shorter_than_it_was_known_
     fleet_free(f);
 }
 
+TEST(coherence_drops_the_cache_where_an_own_beat_lies_before_what_was_known_when_it_was_made)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fleet_add(f, "web1");
+
+    n->settings.head_linearizable = false;
+    fleet_start(f, n);
+    fleet_settle(f);
+    fill(f, n, "k", "v");
+    struct event e = attached(f, f->epoch, fleet_status(f, n).cursor.position);
+    e.attached.head += 40; /* and then it is restored from an older copy */
+    fleet_step(f, n, &e);
+    CHECK(fleet_hits(f, n, "k", "v"));
+    fleet_run(f, 2 * FLEET_L);
+    CHECK(fleet_get(f, n, "k").state == ACCORD_MISS);
+    CHECK(fleet_status(f, n).drops[DROP_GONE] == 1);
+    fleet_run(f, 2 * FLEET_L);
+    CHECK(fleet_status(f, n).fresh && fleet_status(f, n).cold_boots == 1);
+    fleet_free(f);
+}
+
 TEST(coherence_drops_the_cache_before_any_renewal_in_a_new_epoch)
 {
     struct fleet *f = fleet_new(NULL);

@@ -161,6 +161,7 @@ const char *core_words(struct core *c, const char *text);
  */
 
 void coherence_attached(struct core *c, const struct event *e);
+extern const char coherence_shorter[]; /* why a log that lost its newest part is left */
 void coherence_gone(struct core *c, enum drop cause, const char *why);
 void coherence_lost(struct core *c, const char *why);
 void coherence_head(struct core *c, const struct event *e);

@@ -79,7 +79,8 @@ bool lease_unanswered(struct lease *l, uint64_t nonce)
     return true;
 }
 
-void lease_beat_sent(struct lease *l, uint64_t nonce, bool asks, uint64_t now_ns)
+void lease_beat_sent(struct lease *l, uint64_t nonce, bool asks, uint64_t now_ns,
+                     uint64_t after)
 {
     uint32_t i = l->beat_next;
 
@@ -88,8 +89,18 @@ void lease_beat_sent(struct lease *l, uint64_t nonce, bool asks, uint64_t now_ns
     l->beats[i].nonce = nonce;
     l->beats[i].sent_ns = now_ns;
     l->beats[i].serial = asks ? ++l->last_serial : 0;
+    l->beats[i].after = after;
     l->beat_next = (i + 1) % LEASE_BEATS_MAX;
     check(l);
+}
+
+bool lease_beat_fits(const struct lease *l, uint64_t nonce, uint64_t position)
+{
+    check(l);
+    for (uint32_t i = 0; i < LEASE_BEATS_MAX; i++)
+        if (nonce != 0 && l->beats[i].nonce == nonce)
+            return position > l->beats[i].after;
+    return true;
 }
 
 bool lease_beat_applied(struct lease *l, uint64_t nonce)

@@ -53,6 +53,7 @@ struct lease {
         uint64_t nonce; /* 0: unused */
         uint64_t sent_ns;
         uint64_t serial; /* 0: asks nothing */
+        uint64_t after;  /* the newest position known then: in this log it comes later */
     } beats[LEASE_BEATS_MAX];
     uint32_t beat_next;
 };
@@ -77,8 +78,12 @@ void lease_abandon(struct lease *l); /* whatever is outstanding */
 /* Everything up to `applied` is in, without a hole. True: the question is caught up with. */
 bool lease_applied(struct lease *l, uint64_t applied);
 
-/* A beat with this nonce was made now. */
-void lease_beat_sent(struct lease *l, uint64_t nonce, bool asks, uint64_t now_ns);
+/* A beat with this nonce was made now, when the log was known to reach up to `after`. */
+void lease_beat_sent(struct lease *l, uint64_t nonce, bool asks, uint64_t now_ns,
+                     uint64_t after);
+/* Whether that beat can lie at `position`: else the log lost what it had when it was made. True
+ * too where it is none of ours that counts. */
+bool lease_beat_fits(const struct lease *l, uint64_t nonce, uint64_t position);
 /* An own beat was applied in its place in the log. False: none of ours that counts. */
 bool lease_beat_applied(struct lease *l, uint64_t nonce);
 

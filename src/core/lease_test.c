@@ -11,7 +11,7 @@ static struct lease joined_at(uint64_t now_ns)
     struct lease l;
 
     lease_init(&l, TERM, TTL);
-    lease_beat_sent(&l, 1, /* asks= */ false, now_ns);
+    lease_beat_sent(&l, 1, /* asks= */ false, now_ns, /* after= */ 0);
     CHECK(lease_beat_applied(&l, 1));
     l.opens_ns = 0;
     return l;
@@ -53,7 +53,7 @@ TEST(lease_needs_an_own_beat_that_came_back_and_an_open_door)
     lease_ask(&l, 7, 50);
     CHECK(lease_answered(&l, 7, 0, 0));
     CHECK(!lease_renew(&l, 51)); /* no beat, not open */
-    lease_beat_sent(&l, 1, false, 40);
+    lease_beat_sent(&l, 1, false, 40, /* after= */ 0);
     l.opens_ns = 60;
     CHECK(!lease_renew(&l, 61)); /* sent is not applied */
     CHECK(!lease_beat_applied(&l, 2));
@@ -70,7 +70,7 @@ TEST(lease_ends_with_the_member_ttl_where_beats_do_not_come_back)
     CHECK(lease_answered(&l, 7, 0, 0));
     CHECK(lease_renew(&l, 381));
     CHECK(l.deadline_ns == 10 + TTL);
-    lease_beat_sent(&l, 2, false, 390);
+    lease_beat_sent(&l, 2, false, 390, /* after= */ 0);
     CHECK(!lease_renew(&l, 391));
     CHECK(lease_beat_applied(&l, 2));
     CHECK(!lease_beat_applied(&l, 2)); /* a replay counts once */
@@ -110,12 +110,26 @@ TEST(lease_takes_nothing_for_an_answer_where_nothing_was_asked)
     CHECK(lease_applied(&l, 9));
 }
 
+TEST(lease_knows_that_a_beat_lies_behind_all_that_was_known_when_it_was_made)
+{
+    struct lease l;
+
+    lease_init(&l, 100, 400);
+    lease_beat_sent(&l, 7, /* asks= */ true, 50, /* after= */ 20);
+    CHECK(lease_beat_fits(&l, 7, 21));
+    CHECK(!lease_beat_fits(&l, 7, 20));
+    CHECK(lease_beat_fits(&l, 8, 20)); /* not ours */
+    CHECK(lease_beat_fits(&l, 0, 20)); /* no beat */
+    CHECK(lease_beat_applied(&l, 7));
+    CHECK(lease_beat_fits(&l, 7, 20)); /* it proves nothing any more */
+}
+
 TEST(lease_takes_an_own_beat_as_the_question_where_it_asks)
 {
     struct lease l = joined_at(10);
 
-    lease_beat_sent(&l, 2, /* asks= */ true, 50);
-    lease_beat_sent(&l, 3, /* asks= */ true, 70);
+    lease_beat_sent(&l, 2, /* asks= */ true, 50, /* after= */ 0);
+    lease_beat_sent(&l, 3, /* asks= */ true, 70, /* after= */ 0);
     CHECK(lease_beat_applied(&l, 2));
     CHECK(lease_renew(&l, 71));
     CHECK(l.deadline_ns == 150);
@@ -133,7 +147,7 @@ TEST(lease_forgets_everything_when_dropped)
     lease_ask(&l, 7, 50);
     CHECK(lease_answered(&l, 7, 0, 0));
     CHECK(lease_renew(&l, 51));
-    lease_beat_sent(&l, 2, true, 52);
+    lease_beat_sent(&l, 2, true, 52, /* after= */ 0);
     lease_ask(&l, 8, 53);
     lease_drop(&l);
     CHECK(!lease_is_valid(&l, 54));
@@ -148,7 +162,7 @@ TEST(lease_keeps_only_so_many_beats_on_their_way)
     struct lease l = joined_at(10);
 
     for (uint64_t i = 0; i <= LEASE_BEATS_MAX; i++)
-        lease_beat_sent(&l, 100 + i, false, 20 + i);
+        lease_beat_sent(&l, 100 + i, false, 20 + i, /* after= */ 0);
     CHECK(!lease_beat_applied(&l, 100));
     CHECK(lease_beat_applied(&l, 101));
     CHECK(lease_beat_applied(&l, 100 + LEASE_BEATS_MAX));
@@ -204,7 +218,7 @@ TEST_SEEDS(lease_never_covers_a_stale_read, 2000)
                 lease_applied(&l, ++applied);
             break;
         case 5:
-            lease_beat_sent(&l, 1000 + (uint64_t)step, false, now);
+            lease_beat_sent(&l, 1000 + (uint64_t)step, false, now, /* after= */ 0);
             beats_ns[step] = now;
             break;
         case 6: {

@@ -231,7 +231,7 @@ static struct change make_beat(struct core *c, enum change_op op)
     beat.applied_hash = trail_hash(&c->trail, beat.applied);
     beat.lease_epoch = c->trail.cursor.epoch;
     beat.about = about(c, op);
-    lease_beat_sent(&c->lease, beat.nonce, asks, c->now_ns);
+    lease_beat_sent(&c->lease, beat.nonce, asks, c->now_ns, c->head);
     c->beat_due_ns = c->now_ns + random_spread(&c->random, beat_every_ns(c), JITTER_PERMILLE);
     c->beat_made_ns = c->now_ns;
     c->beat_wanted = false;

@@ -111,6 +111,32 @@ TEST(a_segment_that_comes_late_is_inherited_but_for_what_was_touched_meanwhile)
     pair_done(&p);
 }
 
+/* What it reads up to the place where the earlier segment stood is not applied. If the log is
+ * restored from an older copy meanwhile, that would swallow what is new there. */
+TEST(a_log_that_is_cut_back_before_the_earlier_segment_s_place_is_met_costs_the_cache)
+{
+    struct pair p;
+
+    pair_start(&p);
+    pair_kill(&p);
+    fleet_start_resumed(p.f, p.web1, NULL);
+    while (p.web1->notes[NOTE_ATTACHED] == 0)
+        fleet_run(p.f, NS_PER_MS / 4);
+    uint64_t floor = p.web1->settings.cursor.position;
+    struct entry e = {
+        .position = floor,
+        .change = {.op = CHANGE_REMOVE, .key = bytes_of_text("kept"), .message = {0xf00, 1}}};
+    CHECK(fleet_status(p.f, p.web1).cursor.position < floor);
+    fleet_step(
+        p.f, p.web1,
+        &(struct event){.type = EVENT_BUS_ENTRIES, .entries = {.entries = &e, .count = 1}});
+    CHECK(fleet_status(p.f, p.web1).drops[DROP_REPLACED] == 1);
+    fleet_inherit(p.f, p.web1, &p.old);
+    fleet_settle(p.f);
+    CHECK(misses(&p, "kept"));
+    pair_done(&p);
+}
+
 static void bump_only(struct writer *w, struct bytes key)
 {
     w->slots[hash_slot(hash_of_key(w, key))]++;

@@ -59,7 +59,7 @@ object    = $(patsubst %.c,$O/%.o,$1)
 OBJ_CLIENT := $(call object,$(call source,client cache wire base))
 OBJ_ALL    := $(call object,$(call source,$(LAYERS)))
 TESTED     := $(foreach l,$(LAYERS),$(if $(wildcard src/$l/*_test.c src/$l/*/*_test.c),$l))
-TESTS      := $(foreach l,$(TESTED),$O/test/$l) $(if $(wildcard test/contract/*.c),$O/test/contracts) $O/test/sim
+TESTS      := $(foreach l,$(TESTED),$O/test/$l) $(if $(wildcard test/contract/*.c),$O/test/contracts) $O/test/sim $O/test/stepped
 
 all: $O/accord $O/libaccord.so $O/libaccord.a $O/libaccord-embed.so
 .DEFAULT_GOAL := all
@@ -116,6 +116,11 @@ SIM_OBJECTS := $(patsubst %.c,$O/sim/%.o,$(SIM_SOURCES) $(filter-out %_test.c,$(
 $O/sim/accord-sim: $(SIM_OBJECTS)
 	$(CC) $(LINK) -o $@ $^
 $O/test/sim: $(call object,$(wildcard sim/check*.c) test/test_main.c $(call source,base))
+	@mkdir -p $(@D)
+	$(CC) $(LINK) -o $@ $^
+# The segment's reader and writer, stopped in the same way, but everywhere in turn and by no seed.
+$O/test/stepped: $(patsubst %.c,$O/sim/%.o,$(wildcard test/stepped/*.c) test/test_main.c \
+    sim/fiber.c $(filter-out src/cache/clock.c,$(call source,cache base)))
 	@mkdir -p $(@D)
 	$(CC) $(LINK) -o $@ $^
 # The core's memory is kept from one daemon to the next (sim/memory.h).

@@ -1,23 +1,24 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # coverage.sh - which branches of the coherence code no test takes. Builds with gcov into a folder
-# of its own, runs the tests of src/core and src/cache, and prints for each file how many of its
-# branches were taken, and every line with one that was not. Fails below 95 % of src/core.
+# of its own, runs the tests of src/core and src/cache and those of test/stepped, and prints for each
+# file how many of its branches were taken, and every line with one that was not. Fails below 95 %
+# of src/core.
 # Assertions are no branches here: no test can make one fail. Nothing is inlined, so that each branch
 # counts once, and the counters are atomic: the tests of src/cache have threads.
 set -eu
 cd "$(dirname "$0")/.."
 o=build-coverage
 make -s -j2 O=$o CFLAGS='-O0 -g --coverage -fprofile-update=atomic -DALWAYS_INLINE="static inline"' \
-    $o/test/core $o/test/cache
+    $o/test/core $o/test/cache $o/test/stepped
 find $o -name '*.gcda' -delete
-for t in core cache; do
+for t in core cache stepped; do
     $o/test/$t >$o/$t.out 2>&1 || { tail -n 20 $o/$t.out; exit 1; }
     tail -n 1 $o/$t.out
 done
 sources=$(ls src/core/*.c src/cache/*.c | grep -vE '_(test|fuzz)\.c$')
 # shellcheck disable=SC2086
 gcov --json-format --stdout --branch-probabilities $(for s in $sources; do
-    echo "$o/${s%.c}.o"
+    ls "$o/${s%.c}.o" "$o/sim/${s%.c}.o" 2>/dev/null
 done) >$o/gcov.json
 exec python3 tools/coverage.py $o/gcov.json

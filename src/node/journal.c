@@ -67,6 +67,14 @@ static int sql_fail(const struct journal *j, const char *doing, char *why)
                         j->folder, doing, sqlite3_errmsg(j->db));
 }
 
+static int no_memory(const struct journal *j, char *why)
+{
+    return journal_fail(why, ACCORD_E_NOMEM,
+                        "state folder %.500s: cannot read its database: out of memory; if "
+                        "there is enough of it, the database is damaged: move it elsewhere",
+                        j->folder);
+}
+
 /* ---- the folder ----------------------------------------------------------------------------
  */
 
@@ -112,6 +120,13 @@ static int run(struct journal *j, const char *sql)
     return sqlite3_exec(j->db, sql, NULL, NULL, NULL);
 }
 
+bool journal_out_of_memory(const struct journal *j)
+{
+    int code = sqlite3_extended_errcode(j->db);
+
+    return code == SQLITE_NOMEM || code == SQLITE_IOERR_NOMEM;
+}
+
 /* One number that a statement answers, or -1. */
 static int64_t ask(struct journal *j, const char *sql)
 {
@@ -122,6 +137,7 @@ static int64_t ask(struct journal *j, const char *sql)
         sqlite3_step(s) == SQLITE_ROW)
         answer = sqlite3_column_int64(s, 0);
     sqlite3_finalize(s);
+    j->no_memory = j->no_memory || journal_out_of_memory(j);
     return answer;
 }
 
@@ -159,9 +175,10 @@ static const char *problem(struct journal *j, bool *fresh)
     if (!has_our_tables(j))
         return "it is damaged";
     whole = sqlite3_prepare_v2(j->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK &&
-            sqlite3_step(s) == SQLITE_ROW &&
-            strcmp((const char *)sqlite3_column_text(s, 0), "ok") == 0;
+            sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == 2 &&
+            memcmp(sqlite3_column_blob(s, 0), "ok", 2) == 0;
     sqlite3_finalize(s);
+    j->no_memory = j->no_memory || journal_out_of_memory(j);
     return whole ? NULL : "it is damaged";
 }
 
@@ -235,6 +252,8 @@ static int configure(struct journal *j, bool fresh, char *why)
                            NULL) != SQLITE_OK)
         return sql_fail(j, "read its database", why);
     int64_t kept = ask(j, "SELECT count FROM kept");
+    if (j->no_memory)
+        return no_memory(j, why);
     j->kept = kept > 0 ? (uint64_t)kept : 0;
     return ACCORD_OK;
 }
@@ -503,7 +522,9 @@ static int start_anew(struct journal *j, const char *problem_text,
     int status;
 
     snprintf(report->moved_why, sizeof report->moved_why, "%s", problem_text);
-    journal_read_pending(j, /* damaged= */ true, report);
+    status = journal_read_pending(j, /* damaged= */ true, report, why);
+    if (status != ACCORD_OK)
+        return status;
     close_database(j);
     status = move_aside(j, report, why);
     if (status == ACCORD_OK)
@@ -533,13 +554,15 @@ static int open_all(struct journal *j, const char *name, struct journal_report *
     if (status != ACCORD_OK)
         return status;
     text = problem(j, &fresh);
+    if (j->no_memory)
+        return no_memory(j, why);
     if (text) {
         status = start_anew(j, text, report, why);
     } else {
         status = configure(j, fresh, why);
         if (status == ACCORD_OK) {
             j->missing = j->kept < journal_mark_read(j);
-            journal_read_pending(j, /* damaged= */ false, report);
+            status = journal_read_pending(j, /* damaged= */ false, report, why);
         }
         if (status == ACCORD_OK && report->unreadable > 0) {
             journal_drop_pending(j);

@@ -34,7 +34,7 @@ struct journal_report {
 };
 
 /* Opens or creates the folder (mode 0700) for the node `name`. On failure *out is untouched.
- * ACCORD_E_CONFLICT: another daemon uses it; ACCORD_E_DENIED; ACCORD_E_IO. */
+ * ACCORD_E_CONFLICT: another daemon uses it; ACCORD_E_DENIED; ACCORD_E_IO; ACCORD_E_NOMEM. */
 MUST_CHECK int journal_open(struct journal **out, const char *folder, const char *name,
                             struct journal_report *report, char why[JOURNAL_WHY_BYTES_MAX]);
 void journal_close(struct journal *j); /* NULL is fine; what was forgotten is written */

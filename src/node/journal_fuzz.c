@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct journal j;
     static sqlite3_stmt *s;
     struct journal_report report = {.pending = 0};
+    char why[JOURNAL_WHY_BYTES_MAX];
 
     if (!j.db) {
         const char *table = "CREATE TABLE journal(id INTEGER PRIMARY KEY, record, checksum)";
@@ -68,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size -= 2 + bytes;
     }
     sqlite3_reset(s);
-    journal_read_pending(&j, damaged, &report);
+    ASSERT(journal_read_pending(&j, damaged, &report, why) == ACCORD_OK);
     check(&j, &report);
     journal_drop_pending(&j);
     return 0;

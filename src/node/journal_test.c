@@ -343,6 +343,72 @@ static void keep_and_be_killed(uint64_t first, uint64_t last)
     CHECK(child > 0 && waitpid(child, &status, 0) == child && WIFSIGNALED(status));
 }
 
+/* ---- without memory ---- */
+
+static sqlite3_mem_methods memory;
+static unsigned long allocations, fail_at, fail_until;
+
+static bool fails(void)
+{
+    allocations++;
+    return fail_at > 0 && allocations >= fail_at && allocations < fail_until;
+}
+
+static void *allocate(int bytes)
+{
+    return fails() ? NULL : memory.xMalloc(bytes);
+}
+
+static void *reallocate(void *old, int bytes)
+{
+    return fails() ? NULL : memory.xRealloc(old, bytes);
+}
+
+static void make_memory_fail(void)
+{
+    CHECK(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &memory) == SQLITE_OK);
+    sqlite3_mem_methods failing = memory;
+    failing.xMalloc = allocate;
+    failing.xRealloc = reallocate;
+    CHECK(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing) == SQLITE_OK);
+}
+
+/* Opened where the n-th allocation of SQLite fails, and `more` after it. False: none did. */
+static bool open_without_memory(unsigned long n, unsigned long more)
+{
+    struct journal *j = NULL;
+    size_t count = 0;
+
+    allocations = 0;
+    fail_at = n;
+    fail_until = n + 1 + more;
+    int status = journal_open(&j, folder(), "web1", &report, why);
+    bool met = allocations >= n;
+    fail_at = 0;
+    CHECK(status == ACCORD_OK || met);
+    CHECK(!report.moved_aside[0]);
+    if (status == ACCORD_OK)
+        journal_pending(j, &count);
+    CHECK(status != ACCORD_OK || count == 12);
+    journal_close(j);
+    return met;
+}
+
+/* Every allocation of SQLite's, one at a time and from n on. */
+TEST(a_journal_opened_without_memory_is_not_taken_for_a_damaged_one)
+{
+    make_memory_fail();
+    keep_and_be_killed(1, 12);
+    for (unsigned long n = 1, met = 1; met; n++) {
+        met = open_without_memory(n, 0);
+        met = open_without_memory(n, 1000000) && met;
+    }
+    struct journal *j = opened("web1");
+    CHECK(report.pending == 12);
+    CHECK(report.unreadable == 0);
+    journal_close(j);
+}
+
 /* SQLite takes a WAL without its end for one that ends earlier. */
 TEST_SEEDS(a_journal_whose_wal_was_cut_loses_no_change_in_silence, 12)
 {

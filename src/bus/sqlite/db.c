@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/sqlite/db.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -61,12 +62,14 @@ static int register_vfs(struct sqlite_db *db, char why[BUS_WHY_BYTES_MAX])
     return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
 }
 
-struct id128 sqlite_random_id(void)
+int sqlite_random_id(struct id128 *out, char why[BUS_WHY_BYTES_MAX])
 {
     struct id128 id;
 
-    ASSERT(getrandom(&id, sizeof id, 0) == sizeof id);
-    return id;
+    if (getrandom(&id, sizeof id, 0) != sizeof id)
+        return bus_fail(why, ACCORD_E_IO, "no random numbers: %s", strerror(errno));
+    *out = id;
+    return ACCORD_OK;
 }
 
 int sqlite_db_fail(const struct sqlite_db *db, int result, const char *doing,
@@ -473,13 +476,18 @@ static int check_format(const struct sqlite_db *db, int64_t format, char why[BUS
 static int insert_meta(const struct sqlite_db *db, uint64_t max_stale_ms,
                        char why[BUS_WHY_BYTES_MAX])
 {
-    struct id128 log = sqlite_random_id();
+    struct id128 log, epoch;
     char text[512];
+    int status = sqlite_random_id(&log, why);
 
+    if (status == ACCORD_OK)
+        status = sqlite_random_id(&epoch, why);
+    if (status != ACCORD_OK)
+        return status;
     snprintf(text, sizeof text,
              "INSERT OR REPLACE INTO accord_meta$(id, format, log, epoch, max_stale_ms) "
              "VALUES (1, %d, '%016" PRIx64 "%016" PRIx64 "', '%016" PRIx64 "', %" PRIu64 ")",
-             SQL_LOG_FORMAT, log.high, log.low, sqlite_random_id().low,
+             SQL_LOG_FORMAT, log.high, log.low, epoch.low,
              u64_min(u64_max(max_stale_ms, 1), INT64_MAX));
     return run_expanded(db, text, why);
 }

@@ -70,6 +70,6 @@ MUST_CHECK int sqlite_log_create(const struct sqlite_db *db, uint64_t max_stale_
 bool sqlite_log_identity(const struct sqlite_db *db, sqlite3_stmt *s, int column,
                          struct id128 *log, uint64_t *epoch);
 
-struct id128 sqlite_random_id(void);
+MUST_CHECK int sqlite_random_id(struct id128 *out, char why[BUS_WHY_BYTES_MAX]);
 
 #endif

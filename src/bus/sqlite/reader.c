@@ -149,6 +149,7 @@ static int renew_epoch(struct sqlite_reader *r, const struct sqlite_db *db,
     struct sqlite_mark mark = sqlite_wake_read(&r->wake);
     struct sqlite_log log;
     sqlite3_stmt *look = NULL;
+    struct id128 epoch = {0};
     char sql[192];
 
     int status = sqlite_log_prepare(db, &look, why);
@@ -158,11 +159,13 @@ static int renew_epoch(struct sqlite_reader *r, const struct sqlite_db *db,
         status = sqlite_log_look(db, look, 0, &mark, &log, why);
     if (status == ACCORD_OK && log.lost_tail)
         status = sqlite_log_look(db, look, log.head, &mark, &log, why);
+    if (status == ACCORD_OK && log.lost_tail)
+        status = sqlite_random_id(&epoch, why);
     if (status == ACCORD_OK && log.lost_tail) {
         snprintf(sql, sizeof sql,
                  "UPDATE accord_meta%s SET epoch = '%016" PRIx64
                  "', pruned_to = min(pruned_to, %" PRIu64 ") WHERE id = 1",
-                 r->place->suffix, sqlite_random_id().low, log.head);
+                 r->place->suffix, epoch.low, log.head);
         status = sqlite_db_run(db, sql, "to renew the epoch", why);
         if (status == ACCORD_OK)
             status = sqlite_db_run(db, "COMMIT", "to renew the epoch", why);

@@ -3,30 +3,32 @@
 """failures.py - a node of which one call of the C library fails, or every one from one on.
 
 A short life (start, fills, reads, removals, a strict removal elsewhere, stop) is counted once;
-then it is lived again and again, each time with another call failing (failing.c). Whatever
-fails: the node ends only with a code that its manual lists and never by a signal, hangs
+then it is lived again and again, each time with another call failing (failing.c). So is a first
+life, alone, which makes the log and the state folder. Whatever fails: the node ends only with a code that its manual lists and never by a signal, hangs
 nowhere, loses no removal that it acknowledged, and serves nothing as fresh that another node
 removed strictly.
 
-FAILURES=all lives through every call there is (some thousand lives), FAILURES=read/17/5/once
-through one, the 17th read() failing with errno 5 (from: and all later ones); else a share of them,
-drawn anew each day. ACCORD_BUILD: the folder with the program (default build)."""
+FAILURES=all lives through every call there is (some thousand lives; 2/8: every eighth, from the
+second), FAILURES=read/17/5/once through one, the 17th read() failing with errno 5 (from: and all
+later ones); else a share of them, drawn anew each day. AT_A_TIME: how many lives beside each other.
+ACCORD_BUILD: the folder with the program (default build)."""
 
 import contextlib
 import errno
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
 from lib import (SANITIZED, WAIT, Client, Node, RespError, Skip, as_map, compiled, expect, main,
-                 nodes, share_out, soon, test)
+                 nodes, rows, share_out, soon, test)
 
 READY = 1.5  # seconds that are waited for a node that may never be ready
 LIVES = 30 if SANITIZED else 80  # of those drawn
-AT_A_TIME = 2 * (os.cpu_count() or 1)  # they wait more than they compute
+AT_A_TIME = int(os.environ.get("AT_A_TIME", 2 * (os.cpu_count() or 1)))  # they mostly wait
 FLAGS = ("--max-stale", "500ms", "--publish-timeout", "500ms")
 HALF = -1  # a read or write that does half of what was asked
 
@@ -61,20 +63,24 @@ class Lives:
             asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True,
                                   text=True).stdout.strip()
             self.shim = asan + ":" + self.shim
-        self.healthy = start("healthy", *FLAGS)
+        self.folder = start.folder
+        self.begin()
+
+    def begin(self):
+        self.healthy = self.start("healthy", *FLAGS)
         self.healthy.ready()
 
     def live(self, failure, counts=None):
         """One life. What it said."""
         self.number += 1
-        folder = f"{self.start.folder}/state"
+        folder = f"{self.folder}/state"
         environment = {"LD_PRELOAD": self.shim}
         if failure:
             names = ("FAIL_CALL", "FAIL_AT", "FAIL_ERRNO", "FAIL_MODE")
             environment.update(zip(names, failure.split("/")))
         if counts:
             environment["FAIL_COUNTS"] = counts
-        node = Node(self.start.folder, "failing", *FLAGS, "--state", folder,
+        node = Node(self.folder, "failing", *FLAGS, "--state", folder,
                     environment=environment)
         self.start.all.append(node)
         try:
@@ -146,6 +152,30 @@ class Lives:
                 expect(c.ask("GET", key) is None, "it serves what was removed strictly")
 
 
+class FirstLives(Lives):
+    """A node that is alone and begins with nothing."""
+
+    def begin(self):
+        self.healthy, self.folder = None, self.start.folder + "/first"
+
+    def live(self, failure, counts=None):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.mkdir(self.folder)
+        return super().live(failure, counts)
+
+    def ask(self, c):
+        c.ask("SET", "mine", "old")
+        got = as_map(c.ask("ACCORD.GET", "loaded", "LOAD", 0))
+        if got.get("token"):
+            c.ask("ACCORD.FILL", "loaded", "v", "TOKEN", got["token"], "TAGS", 1, "t")
+        if isinstance(c.ask("DEL", "mine"), int):
+            expect(c.ask("GET", "mine") is None, "it serves what it removed")
+            expect(rows(self.folder, "SELECT 1 FROM accord_changes "
+                                     "WHERE op = 'remove' AND key = 'mine'"),
+                   "an acknowledged removal is lost")
+        c.ask("ACCORD.REMOVE", "loaded", "WAIT", 3000)
+
+
 def counted(lives):
     path = lives.start.folder + "/counts"
     lives.live(None, counts=path)
@@ -166,6 +196,9 @@ def every_failure(counts, calls):
 
 def drawn(failures, calls):
     wanted = os.environ.get("FAILURES", "")
+    if wanted.count("/") == 1:
+        part, of = (int(n) for n in wanted.split("/"))
+        return failures[part - 1::of]
     if wanted and wanted != "all":
         return [wanted] if wanted.split("/")[0] in calls else []
     if wanted == "all":
@@ -174,21 +207,22 @@ def drawn(failures, calls):
     return random.Random(day).sample(failures, min(LIVES, len(failures)))
 
 
-def live_through(calls):
+def live_through(calls, kind=Lives):
     with contextlib.ExitStack() as stack:
-        places = [Lives(stack.enter_context(nodes())) for _ in range(AT_A_TIME)]
+        places = [kind(stack.enter_context(nodes())) for _ in range(AT_A_TIME)]
         counts = counted(places[0])
         calls, began = calls(counts), time.monotonic()
         failures = drawn(list(every_failure(counts, calls)), calls)
         expect(failures or os.environ.get("FAILURES"), counts)
-        ends = share_out(failures, places, Lives.judge)
+        ends = share_out(failures, places, kind.judge)
         bad = [why for why, _ in ends if why]
         reached = sum(met for _, met in ends)
         print(f"# {len(failures)} lives, {reached} of them reached their failure, {len(bad)} bad, "
               f"{time.monotonic() - began:.0f} s; {counts}", flush=True)
         expect(not bad, f"{len(bad)} lives ended badly")
-        expect(all(p.healthy.process.poll() is None for p in places))
-        expect(reached >= len(failures) / 2, "the calls are not where they were counted")
+        expect(all(p.healthy is None or p.healthy.process.poll() is None for p in places))
+        # How many calls a life makes depends on how long it lasts, and that on the machine.
+        expect(reached >= len(failures) / 4, "the calls are not where they were counted")
 
 
 @test
@@ -201,6 +235,11 @@ def a_node_survives_or_ends_well_whatever_allocation_fails():
 @test
 def a_node_survives_or_ends_well_whatever_system_call_fails():
     live_through(lambda counts: set(counts) - set(ALLOCATIONS))
+
+
+@test
+def a_first_start_survives_or_ends_well_whatever_call_fails():
+    live_through(lambda counts: set(counts) - set(ALLOCATIONS if SANITIZED else ()), FirstLives)
 
 
 if __name__ == "__main__":

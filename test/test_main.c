@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
 /* test_main.c - runs every registered test in a child process of its own, so that a crash is
- * one failure and not the end. Usage: TESTS [part of a name [seed]]; with a seed, no fork. */
+ * one failure and not the end. Usage: TESTS [part of a name [seed]]; with a seed, no fork. A
+ * test that hangs is ended, after ACCORD_TEST_SECONDS where a build is slow
+ * (tools/coverage.sh). */
 #include "test.h"
 
 #include <ftw.h>
@@ -83,7 +85,8 @@ static int run_in_child(const struct test *t)
     test_folder();
     pid_t child = fork();
     if (child == 0) {
-        alarm(TEST_SECONDS_MAX);
+        const char *seconds = getenv("ACCORD_TEST_SECONDS");
+        alarm(seconds ? (unsigned)strtoul(seconds, NULL, 10) : TEST_SECONDS_MAX);
         run_seeds(t, 0, t->seeds);
         exit(0);
     }

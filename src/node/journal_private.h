@@ -41,7 +41,8 @@ uint64_t journal_mark_read(const struct journal *j); /* 0: there is none that ca
 
 /* Fills the pending changes from the open database. `damaged`: also backwards, to reach what
  * lies behind a damaged page, and in doubt a change that clears everything is added. On failure
- * (ACCORD_E_NOMEM; ACCORD_E_IO: no random numbers) there are none, and the report is as it was. */
+ * (ACCORD_E_NOMEM; ACCORD_E_IO: no random numbers) there are none, and the report is as it was.
+ */
 MUST_CHECK int journal_read_pending(struct journal *j, bool damaged,
                                     struct journal_report *report,
                                     char why[JOURNAL_WHY_BYTES_MAX]);

@@ -176,10 +176,11 @@ void call_begun(struct sim *s, struct host *h, size_t index)
 
     c->wall = wall_next(s);
     s->call_of_wall[c->wall] = index;
-    if (c->request.op == REQUEST_FILL || c->request.op == REQUEST_SET)
-        check_right_used(&s->check, h->daemon.cache->id, c->key);
-    if (c->request.op == REQUEST_SET)
-        check_set(&s->check, h->daemon.cache->id, c->key);
+    if (c->request.op != REQUEST_FILL && c->request.op != REQUEST_SET)
+        return;
+    check_right_used(&s->check, h->daemon.cache->id, c->key);
+    /* From now on it may lie there, also where the daemon dies before it answers. */
+    check_set(&s->check, h->daemon.cache->id, c->key);
 }
 
 /* ---- answers -------------------------------------------------------------------------------

@@ -75,6 +75,19 @@ struct bus_attached {
 
 struct bus; /* each bus embeds struct bus_base at its start */
 
+/* For the people who run the server (accord bus), not for nodes. NULL where there is nothing to
+ * do. They connect by themselves, bounded as open() is. */
+struct bus_tools {
+    /* What the server needs before a node with fewer rights can use it, in the server's own
+     * language (SQL, an ACL), whole: *out is malloc()ed text. Asks nothing of the server. */
+    int (*schema)(const struct bus_settings *s, char **out, char why[BUS_WHY_BYTES_MAX]);
+
+    /* Removes the URL's log and all else that this bus made there; other clusters stay. Nodes
+     * that still run notice, and begin a new log where they may. ACCORD_OK too where there was
+     * nothing. */
+    int (*drop)(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX]);
+};
+
 struct bus_ops {
     const char *scheme; /* "sqlite" */
     const char *also;   /* another scheme of the same bus ("postgresql"), or NULL */
@@ -111,17 +124,7 @@ struct bus_ops {
 
     void (*wake)(struct bus *b); /* makes a waiting read() return at once */
 
-    /* The two below serve the people who run the server (accord bus). NULL where there is
-     * nothing to do. They connect by themselves, bounded as open() is. */
-
-    /* What the server needs before a node with fewer rights can use it, in the server's own
-     * language (SQL, an ACL), whole: *out is malloc()ed text. Asks nothing of the server. */
-    int (*schema)(const struct bus_settings *s, char **out, char why[BUS_WHY_BYTES_MAX]);
-
-    /* Removes the URL's log and all else that this bus made there; other clusters stay. Nodes
-     * that still run notice, and begin a new log where they may. ACCORD_OK too where there was
-     * nothing. */
-    int (*drop)(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX]);
+    struct bus_tools tools;
 };
 
 struct bus_base {

@@ -14,9 +14,9 @@ static int print_schema(const struct bus_ops *ops, const struct bus_settings *s)
 {
     char why[BUS_WHY_BYTES_MAX] = "", *text = NULL;
 
-    if (!ops->schema)
+    if (!ops->tools.schema)
         return fail(EXIT_FAILED, "%s: nothing needs to be prepared", ops->scheme);
-    int status = ops->schema(s, &text, why);
+    int status = ops->tools.schema(s, &text, why);
     if (status != ACCORD_OK)
         return fail(exit_code_of(status), "%s", why);
     fputs(text, stdout);
@@ -28,10 +28,10 @@ static int drop(const struct bus_ops *ops, const struct bus_settings *s)
 {
     char why[BUS_WHY_BYTES_MAX] = "", shown[PUBLIC_URL_BYTES];
 
-    if (!ops->drop)
+    if (!ops->tools.drop)
         return fail(EXIT_FAILED, "%s: there is no server to clean up; delete its files",
                     ops->scheme);
-    int status = ops->drop(s, why);
+    int status = ops->tools.drop(s, why);
     if (status != ACCORD_OK)
         return fail(exit_code_of(status), "%s", why);
     files_public_url(s->url, shown, sizeof shown);

@@ -182,6 +182,5 @@ const struct bus_ops bus_nats = {
     .head = nats_bus_head,
     .publish = nats_bus_publish,
     .wake = nats_bus_wake,
-    .schema = nats_bus_schema,
-    .drop = nats_bus_drop,
+    .tools = {.schema = nats_bus_schema, .drop = nats_bus_drop},
 };

@@ -156,6 +156,5 @@ const struct bus_ops bus_postgres = {
     .head = pg_head,
     .publish = pg_publish,
     .wake = pg_wake,
-    .schema = pg_schema,
-    .drop = pg_drop,
+    .tools = {.schema = pg_schema, .drop = pg_drop},
 };

@@ -409,7 +409,7 @@ TEST(postgres_works_for_roles_that_may_do_little)
     CHECK(bus_postgres.open(&bus, &s, why) == ACCORD_E_DENIED);
     CHECK(strstr(why, "accord bus schema"));
 
-    OK(bus_postgres.schema(&s, &schema, why));
+    OK(bus_postgres.tools.schema(&s, &schema, why));
     say(&p, schema);
     free(schema);
     CHECK(bus_postgres.open(&bus, &s, why) == ACCORD_E_DENIED);
@@ -456,16 +456,16 @@ TEST(postgres_drop_leaves_the_database_as_it_was)
     struct peer p = opened();
     struct bus_settings s = settings_of(p.url, TIMEOUT_MS);
 
-    OK(bus_postgres.drop(&s, why));
+    OK(bus_postgres.tools.drop(&s, why));
     say(&p, "CREATE TABLE t (id integer)");
     long before = number_of(&p, count);
     attach(&p); /* makes it anew */
     say(&p, "SELECT accord.watch_table('t', 't:{id}')");
     CHECK(number_of(&p, count) > before);
-    OK(bus_postgres.drop(&s, why));
+    OK(bus_postgres.tools.drop(&s, why));
     CHECK(number_of(&p, count) == before);
     say(&p, "INSERT INTO t VALUES (1)");
-    OK(bus_postgres.drop(&s, why)); /* nothing is there */
+    OK(bus_postgres.tools.drop(&s, why)); /* nothing is there */
     closed(&p);
 }
 

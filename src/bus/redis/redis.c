@@ -124,6 +124,5 @@ const struct bus_ops bus_redis = {
     .head = redis_head,
     .publish = redis_publish,
     .wake = redis_wake,
-    .schema = redis_schema,
-    .drop = redis_drop,
+    .tools = {.schema = redis_schema, .drop = redis_drop},
 };

@@ -550,7 +550,7 @@ TEST(redis_needs_no_more_rights_than_its_schema_says)
              s.port);
     settings = settings_of(url);
     settings.retain_changes = 5;
-    OK(bus_redis.schema(&settings, &acl, why));
+    OK(bus_redis.tools.schema(&settings, &acl, why));
     acl[strcspn(acl, "\n")] = 0;
     for (char *at = acl, *word; (word = strsep(&at, " ")); n++) {
         words[n] = word;
@@ -580,7 +580,7 @@ TEST(redis_needs_no_more_rights_than_its_schema_says)
     CHECK(refused(url, TIMEOUT_MS) == ACCORD_E_DENIED && strstr(why, "rights"));
     snprintf(url, sizeof url, "redis://accord:CHANGE-THIS-PASSWORD@127.0.0.1:%u/3/shop",
              s.port);
-    OK(bus_redis.drop(&settings, why));
+    OK(bus_redis.tools.drop(&settings, why));
 }
 
 TEST(redis_drop_leaves_the_server_as_it_was)
@@ -596,12 +596,12 @@ TEST(redis_drop_leaves_the_server_as_it_was)
     published(&p, rng);
     published(&q, rng);
     struct bus_settings settings = settings_of(url);
-    OK(bus_redis.drop(&settings, why));
+    OK(bus_redis.tools.drop(&settings, why));
     read_to_end(&q); /* the other cluster stays */
     CHECK(q.at.position > 0);
-    OK(bus_redis.drop(&settings, why));
+    OK(bus_redis.tools.drop(&settings, why));
     settings.url = url_of(s.port, "/two");
-    OK(bus_redis.drop(&settings, why));
+    OK(bus_redis.tools.drop(&settings, why));
     CHECK(redis_server_ask(s.port, answer, sizeof answer, 1, words, sizes));
     CHECK(strcmp(answer, "0") == 0);
     bus_redis.close(p.bus);

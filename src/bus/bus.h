@@ -32,13 +32,17 @@
  *      (change_sets_max_stale()), from the moment of that entry on; also after it was pruned.
  *  B17 Poison: read() notes in settings.hand which entry it parses, and delivers one of its
  *      poison list as hand_skipped(): of the entry nothing is looked at but its message id.
+ *  B18 Presence: present() tells of a node of the cluster whether the server has a connection
+ *      of it, named as settings.node says: true from when it was opened until the server has
+ *      noticed its end. Other clusters' nodes of that name do not count. Nothing rests on it.
  *
- * Threads: publish() may run beside attach(), read() and head(), which share one thread; wake()
- * runs on any. open() before all, close() after all. Calls block, at most as long as told.
- * Failures fill `why` (one line for people: what happened and what to do) and leave the bus
- * usable: the same call may be made again. After ACCORD_E_GONE or _E_DOWN of read() or head(),
- * attach() comes next: it reconnects, and makes the log anew where it was deleted. Until then
- * publish() answers ACCORD_E_DOWN rather than write to a log that is not the one attached.
+ * Threads: publish() may run beside attach(), read(), head() and present(), which share one
+ * thread; wake() runs on any. open() before all, close() after all. Calls block, at most as
+ * long as told. Failures fill `why` (one line for people: what happened and what to do) and
+ * leave the bus usable: the same call may be made again. After ACCORD_E_GONE or _E_DOWN of
+ * read() or head(), attach() comes next: it reconnects, and makes the log anew where it was
+ * deleted. Until then publish() answers ACCORD_E_DOWN rather than write to a log that is not
+ * the one attached.
  */
 #ifndef ACCORD_BUS_BUS_H
 #define ACCORD_BUS_BUS_H
@@ -61,6 +65,9 @@ struct bus_settings {
     uint64_t retain_changes; /* and changes (not beats) beyond this count */
     uint64_t timeout_ms;     /* bound of each call to the server */
     struct hand hand; /* of the reading thread: B17; what it points to outlives the bus */
+    /* The node's name, NULL of a tool; it outlives the bus. Connections bear it and the
+     * cluster's, so that the server's own lists say whose they are. */
+    const char *node;
 };
 
 struct bus_attached {
@@ -123,6 +130,12 @@ struct bus_ops {
                    struct position *last, char why[BUS_WHY_BYTES_MAX]);
 
     void (*wake)(struct bus *b); /* makes a waiting read() return at once */
+
+    /* B18, after attach(): there[i] of the node names[i], up to MEMBERS_MAX. NULL: there is no
+     * server that could tell. ACCORD_E_DENIED: our user may not ask; _UNSUPPORTED: it cannot be
+     * told. On failure `there` is untouched, and read() goes on all the same. */
+    int (*present)(struct bus *b, const char *const *names, size_t count, bool *there,
+                   char why[BUS_WHY_BYTES_MAX]);
 
     struct bus_tools tools;
 };

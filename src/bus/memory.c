@@ -39,6 +39,7 @@ struct log {
     size_t unpruned;    /* records added since the last pruning */
     bool down;
     unsigned answers_to_lose;
+    struct memory *open; /* all that have it open, chained */
     struct record *buckets[BUCKETS];
 };
 
@@ -46,7 +47,8 @@ struct memory {
     struct bus_base base;
     struct log *log;
     struct bus_settings settings;
-    bool woken; /* guarded by the log's mutex */
+    bool woken;          /* guarded by the log's mutex, as is: */
+    struct memory *next; /* that has the log open */
 
     struct id128 log_seen; /* what was attached; guarded by the log's mutex */
     uint64_t epoch_seen;
@@ -282,6 +284,8 @@ static int memory_open(struct bus **out, const struct bus_settings *s,
     pthread_mutex_lock(&m->log->mutex);
     if (m->log->max_stale_ms == 0)
         m->log->max_stale_ms = m->log->max_stale_before_ms = s->max_stale_ms;
+    m->next = m->log->open;
+    m->log->open = m;
     pthread_mutex_unlock(&m->log->mutex);
     *out = (struct bus *)m;
     return ACCORD_OK;
@@ -302,6 +306,10 @@ static void memory_close(struct bus *b)
         return;
     pthread_mutex_lock(&m->log->mutex);
     release(m);
+    struct memory **at = &m->log->open;
+    while (*at != m)
+        at = &(*at)->next;
+    *at = m->next;
     pthread_mutex_unlock(&m->log->mutex);
     free(m);
 }
@@ -538,6 +546,29 @@ static void memory_wake(struct bus *b)
     pthread_mutex_unlock(&m->log->mutex);
 }
 
+static bool is_open(const struct log *log, const char *node)
+{
+    for (const struct memory *m = log->open; m; m = m->next)
+        if (m->settings.node && strcmp(m->settings.node, node) == 0)
+            return true;
+    return false;
+}
+
+static int memory_present(struct bus *b, const char *const *names, size_t count, bool *there,
+                          char why[BUS_WHY_BYTES_MAX])
+{
+    struct log *log = ((struct memory *)b)->log;
+    int status = ACCORD_OK;
+
+    pthread_mutex_lock(&log->mutex);
+    if (log->down)
+        status = down(log, why);
+    for (size_t i = 0; i < count && status == ACCORD_OK; i++)
+        there[i] = is_open(log, names[i]);
+    pthread_mutex_unlock(&log->mutex);
+    return status;
+}
+
 const struct bus_ops bus_memory = {
     .scheme = "memory",
     .caps = {.one_host = true,
@@ -551,6 +582,7 @@ const struct bus_ops bus_memory = {
     .head = memory_head,
     .publish = memory_publish,
     .wake = memory_wake,
+    .present = memory_present,
 };
 
 /* Misfortunes. */

@@ -33,7 +33,16 @@ struct attach_question {
 };
 
 /* What the reading thread is to do next. */
-enum work { WORK_STOP, WORK_ATTACH, WORK_HEAD, WORK_READ };
+enum work { WORK_STOP, WORK_ATTACH, WORK_HEAD, WORK_PRESENT, WORK_READ };
+
+/* Who is asked about, and what was said of them. */
+struct presence_question {
+    bool wanted, answered; /* answered: `there` is what the bus said */
+    uint64_t until_ms;     /* the answer, or that there is none, is good until then */
+    size_t count;
+    char names[MEMBERS_MAX][NODE_NAME_BYTES_MAX + 1];
+    bool there[MEMBERS_MAX];
+};
 
 struct bus_thread {
     const struct bus_ops *ops;
@@ -59,6 +68,7 @@ struct bus_thread {
     uint64_t retry_at_ms, retry_ms;
     struct head_question heads[HEADS_MAX]; /* a ring */
     size_t head_first, head_count;
+    struct presence_question presence;
     uint64_t after; /* of the reader: read from here */
     struct change_batch batches[BATCHES_MAX];
     bool batch_busy[BATCHES_MAX];
@@ -230,6 +240,8 @@ static enum work next_work(struct bus_thread *t)
             return WORK_ATTACH;
         if (t->head_count > 0)
             return WORK_HEAD;
+        if (t->attached && t->presence.wanted)
+            return WORK_PRESENT;
         if (t->attached && free_batch(t))
             return WORK_READ;
         if (t->attach_wanted)
@@ -414,6 +426,23 @@ static void do_read(struct bus_thread *t)
     }
 }
 
+/* While it is wanted nobody else touches the names. Held. */
+static void do_present(struct bus_thread *t)
+{
+    struct presence_question *q = &t->presence;
+    char why[BUS_WHY_BYTES_MAX] = "";
+    const char *names[MEMBERS_MAX];
+
+    for (size_t i = 0; i < q->count; i++)
+        names[i] = q->names[i];
+    unlock(t);
+    int status = t->ops->present(t->bus, names, q->count, q->there, why);
+    lock(t);
+    q->wanted = false;
+    q->answered = status == ACCORD_OK;
+    q->until_ms = now_ms() + PRESENCE_FRESH_MS;
+}
+
 static void *reader_main(void *context)
 {
     struct bus_thread *t = context;
@@ -425,6 +454,8 @@ static void *reader_main(void *context)
             do_attach(t);
         else if (work == WORK_HEAD)
             do_head(t);
+        else if (work == WORK_PRESENT)
+            do_present(t);
         else
             do_read(t);
     }
@@ -569,6 +600,45 @@ void bus_thread_publish(struct bus_thread *t, uint64_t batch, const struct chang
     /* After the unlock: else the thread wakes to wait for the mutex. */
     if (status == ACCORD_OK)
         pthread_cond_broadcast(&t->publisher_wake);
+}
+
+void bus_thread_ask_present(struct bus_thread *t, const char *const *names, size_t count)
+{
+    struct presence_question *q = &t->presence;
+
+    ASSERT(count <= MEMBERS_MAX);
+    lock(t);
+    if (t->ops->present && t->attached && !q->wanted && now_ms() >= q->until_ms) {
+        q->wanted = true;
+        q->count = count;
+        for (size_t i = 0; i < count; i++)
+            snprintf(q->names[i], sizeof q->names[i], "%s", names[i]);
+        wake_reader(t);
+    }
+    unlock(t);
+}
+
+static bool knows(const struct presence_question *q, size_t index, const char *name)
+{
+    return index < q->count && strcmp(q->names[index], name) == 0;
+}
+
+enum presence bus_thread_present(struct bus_thread *t, size_t index, const char *name)
+{
+    const struct presence_question *q = &t->presence;
+    enum presence said = PRESENCE_UNKNOWN;
+
+    lock(t);
+    if (t->attached && q->wanted)
+        said = PRESENCE_ASKING;
+    else if (t->attached && q->answered && now_ms() < q->until_ms) {
+        for (size_t i = 0; i < q->count && !knows(q, index, name); i++)
+            index = i;
+        if (knows(q, index, name))
+            said = q->there[index] ? PRESENCE_YES : PRESENCE_NO;
+    }
+    unlock(t);
+    return said;
 }
 
 void bus_thread_count(struct bus_thread *t, struct bus_counts *out)

@@ -28,6 +28,7 @@ enum {
     MESSAGES_MAX = 32,
     RETRY_MS_MIN = 100,
     RETRY_MS_MAX = 5000,
+    PRESENCE_FRESH_MS = 2000,
     READ_WAIT_MS = 1000, /* also what a wake() that came too early costs at most */
 };
 
@@ -52,6 +53,20 @@ void bus_thread_attach(struct bus_thread *t, const struct cursor *resume, uint64
 void bus_thread_ask_head(struct bus_thread *t, uint64_t nonce, const struct cursor *at);
 void bus_thread_publish(struct bus_thread *t, uint64_t batch, const struct change *changes,
                         size_t count);
+
+/* Which nodes have a connection to the bus's server (bus.h, B18): a hint for people. It is
+ * asked for only while somebody wants to know, and what was said is good for PRESENCE_FRESH_MS.
+ */
+enum presence {
+    PRESENCE_UNKNOWN, /* the bus cannot say, or not now */
+    PRESENCE_ASKING,  /* the answer will be here in a moment */
+    PRESENCE_NO,
+    PRESENCE_YES,
+};
+/* Loop thread. Asks for these nodes, unless an answer is still good or on its way. */
+void bus_thread_ask_present(struct bus_thread *t, const char *const *names, size_t count);
+/* What is known of the node that was names[index], or stands elsewhere in the list. */
+enum presence bus_thread_present(struct bus_thread *t, size_t index, const char *name);
 
 /* Ends both threads and closes the bus; waits for calls under way. What was queued is dropped.
  * No event comes any more. The memory goes when the loop has run once more. NULL is fine. */

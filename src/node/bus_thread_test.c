@@ -77,15 +77,20 @@ static void too_late(uv_timer_t *timer)
     test_fail("nothing came within the time given", __FILE__, __LINE__);
 }
 
-static void begin(struct bench *b, const char *url)
+static void begin_as(struct bench *b, const char *url, const char *node)
 {
-    struct bus_settings s = {url, 3000, 3600000, 100000, 1000, {0}};
+    struct bus_settings s = {url, 3000, 3600000, 100000, 1000, {0}, node};
     char why[BUS_WHY_BYTES_MAX];
 
     memset(b, 0, sizeof *b);
     CHECK(uv_loop_init(&b->loop) == 0);
     CHECK(uv_timer_init(&b->loop, &b->limit) == 0);
     CHECK(bus_thread_start(&b->bus, &b->loop, &bus_memory, &s, take, b, why) == ACCORD_OK);
+}
+
+static void begin(struct bench *b, const char *url)
+{
+    begin_as(b, url, NULL);
 }
 
 static void end(struct bench *b)
@@ -321,7 +326,7 @@ TEST(it_can_be_stopped_at_any_time_even_from_its_own_event)
 
 TEST(a_bus_url_that_can_never_work_is_refused_at_once)
 {
-    struct bus_settings s = {"memory:", 3000, 3600000, 100000, 1000, {0}};
+    struct bus_settings s = {"memory:", 3000, 3600000, 100000, 1000, {0}, NULL};
     struct bus_thread *t = NULL;
     char why[BUS_WHY_BYTES_MAX] = "";
     uv_loop_t loop;
@@ -331,4 +336,56 @@ TEST(a_bus_url_that_can_never_work_is_refused_at_once)
     CHECK(!t);
     CHECK(why[0]);
     CHECK(uv_loop_close(&loop) == 0);
+}
+
+static const char *const present_names[] = {"web1", "web2"};
+
+static enum presence told(struct bench *b, size_t index)
+{
+    enum presence said;
+
+    bus_thread_ask_present(b->bus, present_names, COUNT_OF(present_names));
+    for (int i = 0;
+         (said = bus_thread_present(b->bus, index, present_names[index])) == PRESENCE_ASKING;
+         i++) {
+        CHECK(i < 2000);
+        uv_sleep(10);
+    }
+    return said;
+}
+
+TEST(who_is_connected_is_asked_for_when_somebody_wants_to_know)
+{
+    struct bench b, other;
+
+    begin_as(&b, "memory:present", "web1");
+    begin_as(&other, "memory:present", "web2");
+    CHECK(told(&b, 0) == PRESENCE_UNKNOWN); /* not attached */
+    bus_thread_attach(b.bus, NULL, NS_PER_S);
+    until(&b, EVENT_BUS_ATTACHED);
+    CHECK(told(&b, 0) == PRESENCE_YES);
+    CHECK(told(&b, 1) == PRESENCE_YES);
+    /* Wherever it stood in the list; of who was not in it nothing is known. */
+    CHECK(bus_thread_present(b.bus, 7, "web1") != PRESENCE_NO);
+    CHECK(bus_thread_present(b.bus, 0, "web9") != PRESENCE_YES);
+    end(&other);
+    for (int i = 0; told(&b, 1) != PRESENCE_NO; i++) { /* what was said is good for a while */
+        CHECK(i < 2000);
+        uv_sleep(10);
+    }
+    CHECK(told(&b, 0) == PRESENCE_YES);
+    end(&b);
+}
+
+TEST(who_is_connected_is_unknown_where_the_bus_cannot_say)
+{
+    struct bench b;
+
+    begin_as(&b, "memory:absent", "web1");
+    bus_thread_attach(b.bus, NULL, NS_PER_S);
+    until(&b, EVENT_BUS_ATTACHED);
+    memory_log_down("absent", true);
+    CHECK(told(&b, 0) == PRESENCE_UNKNOWN);
+    memory_log_down("absent", false);
+    end(&b);
 }

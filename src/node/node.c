@@ -308,6 +308,7 @@ static int open_bus(struct node *n, char *why)
                              .retain_ms = s->retain_ns / NS_PER_MS,
                              .retain_changes = s->retain_changes,
                              .hand = poison_hand(n->poison, POISON_READING),
+                             .node = s->name,
                              /* Less, so that who waits for it is told what the bus said. */
                              .timeout_ms =
                                  u64_max(100, s->publish_timeout_ns / NS_PER_MS * 3 / 4)};

@@ -245,8 +245,42 @@ static void fill_status(const struct node *n, sink s)
 /* ---- the others ----------------------------------------------------------------------------
  */
 
-static void fill_node(const struct node *n, const struct core_member *m, sink s)
+/* Of several incarnations of one name at most the one seen last still is: two that live are
+ * refused. */
+static bool is_latest(const struct node *n, const char *const *names, size_t count,
+                      size_t index)
 {
+    const struct core_member *m = core_member(n->core, index);
+
+    for (size_t i = 0; i < count; i++) {
+        if (i == index || strcmp(names[i], m->name) != 0)
+            continue;
+        const struct core_member *other = core_member(n->core, i);
+        if (other->self || (!m->self && other->last_seen_ns > m->last_seen_ns))
+            return false;
+    }
+    return true;
+}
+
+static const char *connected(const struct node *n, const char *const *names, size_t count,
+                             size_t index)
+{
+    static const char *const words[] = {[PRESENCE_UNKNOWN] = "unknown",
+                                        [PRESENCE_ASKING] = "asking",
+                                        [PRESENCE_NO] = "no",
+                                        [PRESENCE_YES] = "yes"};
+    enum presence said = bus_thread_present(n->bus, index, names[index]);
+
+    if (said == PRESENCE_YES && !is_latest(n, names, count, index))
+        said = PRESENCE_NO;
+    return words[said];
+}
+
+static void fill_node(const struct node *n, const char *const *names, size_t count,
+                      size_t index, sink s)
+{
+    const struct core_member *m = core_member(n->core, index);
+
     s->row(s->context);
     text(s, "name", m->name);
     flag(s, "self", m->self);
@@ -257,16 +291,21 @@ static void fill_node(const struct node *n, const struct core_member *m, sink s)
     number(s, "applied", m->applied);
     number(s, "joined_position", m->joined_position);
     text(s, "settings", m->policies);
+    text(s, "connected", connected(n, names, count, index));
 }
 
 static void fill_nodes(const struct node *n, sink s)
 {
+    const char *names[MEMBERS_MAX];
     size_t count = core_member_count(n->core);
 
+    for (size_t i = 0; i < count; i++)
+        names[i] = core_member(n->core, i)->name;
+    bus_thread_ask_present(n->bus, names, count);
     for (int self = 1; self >= 0; self--)
         for (size_t i = 0; i < count; i++)
             if (core_member(n->core, i)->self == (self == 1))
-                fill_node(n, core_member(n->core, i), s);
+                fill_node(n, names, count, i, s);
 }
 
 static void fill_namespaces(const struct node *n, sink s)

@@ -607,3 +607,58 @@ CLAUSE(bus_B16_tells_the_max_stale_that_the_newest_entry_set)
     closed(&p);
     closed(&q);
 }
+
+enum { PRESENCE_PATIENCE_MS = 60 * 1000 }; /* a server notices in its own time */
+
+static struct peer opened_as(const struct bus_kit *kit, const char *cluster, const char *node)
+{
+    struct bus_settings s = settings_of(NULL);
+    struct peer p;
+
+    s.node = node;
+    open_with(&p, kit, cluster, s);
+    attach(&p, NULL);
+    return p;
+}
+
+static void until_present(struct peer *p, const char *node, bool expected)
+{
+    uint64_t until_ms = now_ms() + PRESENCE_PATIENCE_MS;
+    const char *names[] = {"nobody", node};
+    bool there[2];
+
+    do {
+        CHECK(now_ms() < until_ms);
+        OK(p->ops->present(p->bus, names, 2, there, why));
+        CHECK(!there[0]);
+    } while (there[1] != expected);
+}
+
+CLAUSE(bus_B18_tells_which_nodes_of_the_cluster_are_connected)
+{
+    char longest[NODE_NAME_BYTES_MAX + 1];
+    struct peer watcher = opened_as(kit, "present", "web1");
+    struct peer other = opened_as(kit, "elsewhere", "web3");
+
+    memset(longest, 'n', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    if (!watcher.ops->present) { /* there is no server to ask */
+        closed(&watcher);
+        closed(&other);
+        return;
+    }
+    until_present(&watcher, "web1", true);
+    until_present(&watcher, "web", false);
+    until_present(&watcher, "web3", false);
+    struct peer p = opened_as(kit, "present", "web2"), q = opened_as(kit, "present", longest);
+    until_present(&watcher, "web2", true);
+    until_present(&watcher, longest, true);
+    closed(&p);
+    closed(&q);
+    until_present(&watcher, "web2", false);
+    until_present(&watcher, longest, false);
+    published_one(&watcher, rng, "the log goes on");
+    CHECK(read_one(&watcher).change.key.size_bytes == strlen("the log goes on"));
+    closed(&watcher);
+    closed(&other);
+}

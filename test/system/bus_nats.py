@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from lib import BUILD, ROOT, WAIT, RespError, Skip, expect, main, nodes, run, soon, test
+from lib import BUILD, ROOT, WAIT, RespError, Skip, connected, expect, main, nodes, run, soon, test
 
 SERVER = os.environ.get("ACCORD_NATS_SERVER", os.path.join(ROOT, "build/servers/nats-server"))
 OLD_SERVER = "/usr/sbin/nats-server"
@@ -293,8 +293,31 @@ def the_user_that_schema_prints_has_the_rights_that_nodes_need():
                 expect(fill(two, "k") == "STORED")
                 one.ask("ACCORD.REMOVE", "k")
                 soon(lambda: state(two, "k") == "miss", "removed")
+                soon(lambda: connected(one, "web2") == "yes", "web2 is connected")
+                web2.kill(signal.SIGKILL)
+                soon(lambda: connected(one, "web2") == "no", "web2 is not")
+                expect("down" in run("nodes", "--socket", web1.socket).stdout)
             refused_start(start, server.url("other", login="accord:change%20me@"), "ACCORD_other",
                           ends=False)
+
+
+@test
+def who_is_connected_is_unknown_to_a_user_that_may_not_ask():
+    with nodes() as start:
+        path = os.path.join(start.folder, "nats.conf")
+        printed = run("bus", "schema", "nats://127.0.0.1/fleet").stdout
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(printed.replace('"$SYS.REQ.ACCOUNT.PING.CONNZ"', '"accord.nothing"'))
+        with Server("-c", path) as server:
+            web1, web2 = fleet(start, server.url(login="accord:change%20me@"))
+            with contextlib.closing(web1.client()) as one, contextlib.closing(web2.client()) as two:
+                expect(connected(one, "web2") in ("asking", "unknown"))
+                soon(lambda: connected(one, "web2") != "asking", "the answer is there")
+                expect(connected(one, "web2") != "no", "nobody may say so")
+                expect(fill(two, "k") == "STORED")
+                one.ask("ACCORD.REMOVE", "k")
+                soon(lambda: state(two, "k") == "miss", "and the log goes on")
+            expect(all("ermission" not in line for line in web1.log), web1.log)
 
 
 @test

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 
-from lib import ACCORD, SANITIZED, WAIT, Proxy, Skip, expect, main, nodes, run, soon, test
+from lib import ACCORD, SANITIZED, WAIT, Proxy, Skip, connected, expect, main, nodes, run, soon, test
 
 L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
 START = 60                 # seconds that initdb or a start may take on a busy machine
@@ -215,6 +215,14 @@ def a_dba_prepares_the_database_and_cleans_it_up():
             kept(c, "k")
             server.shop("SELECT accord.remove('k')", role="webapp")
             soon(lambda: state(c, "k") == "miss", "removed by a role that may do no more")
+            other = start("web3", bus=server.url(who="node:secret"))
+            other.ready()
+            soon(lambda: connected(c, "web3") == "yes", "web3 is connected")
+            expect(server.sql("SELECT DISTINCT application_name FROM pg_stat_activity WHERE "
+                              "application_name = 'accord node web3'") == "accord node web3")
+            other.kill(signal.SIGKILL)
+            soon(lambda: connected(c, "web3") == "no", "web3 is not")
+            expect("down" in run("nodes", "--socket", node.socket).stdout)
         expect(all("secret" not in line for line in node.log + node.lines), node.log)
         node.kill()
         done = run("bus", "drop", server.url())

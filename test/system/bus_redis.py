@@ -17,8 +17,8 @@ import subprocess
 import sys
 import time
 
-from lib import (ACCORD, SANITIZED, WAIT, Client, Proxy, Skip, expect, main, nodes, refused, run,
-                 soon, test)
+from lib import (ACCORD, SANITIZED, WAIT, Client, Proxy, Skip, connected, expect, main, nodes, refused,
+                 run, soon, test)
 
 L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
 
@@ -229,6 +229,21 @@ def a_wrong_password_ends_the_start_and_is_shown_nowhere():
         with contextlib.closing(node.client()) as c:
             expect(all(b"right" not in (v if isinstance(v, bytes) else str(v).encode())
                        for v in c.ask("ACCORD.STATUS")))
+
+
+@test
+def people_see_who_is_connected_in_the_server_and_in_nodes():
+    with fleet() as (start, server):
+        made, (a, _) = joined(start, *[server.url()] * 2)
+        listed = server.ask("CLIENT", "LIST")
+        for name in b"web1", b"web2":
+            expect(b" name=accord:{shop}:node:" + name + b" " in listed, listed)
+        soon(lambda: connected(a, "web2") == "yes", "web2 is connected")
+        expect("here" in run("nodes", "--socket", made[0].socket).stdout)
+        made[1].kill(signal.SIGKILL)
+        soon(lambda: connected(a, "web2") == "no", "web2 is not")
+        expect("down" in run("nodes", "--socket", made[0].socket).stdout)
+        expect(connected(a, "web1") in ("yes", "asking"))
 
 
 @test

@@ -410,6 +410,12 @@ def locked(folder):
         db.execute("ROLLBACK")
 
 
+def connected(client, name):
+    """What the bus's server says of that node: yes, no, unknown, asking; None: not a member."""
+    listed = [as_map(row) for row in client.ask("ACCORD.NODES")]
+    return next((row["connected"] for row in listed if row["name"] == name), None)
+
+
 def expect(condition, *what):
     if not condition:
         raise AssertionError(what)

@@ -139,7 +139,7 @@ static int set_tls(struct start *st, char why[BUS_WHY_BYTES_MAX])
 }
 
 /* Lapsed connections come back by themselves: at once, then every 100 to 300 ms. */
-static natsStatus set_behaviour(struct start *st, uint64_t timeout_ms)
+static natsStatus set_behaviour(struct start *st, const char *name, uint64_t timeout_ms)
 {
     natsOptions *o = st->options;
     natsStatus s = natsOptions_SetTimeout(o, (int64_t)timeout_ms);
@@ -150,7 +150,7 @@ static natsStatus set_behaviour(struct start *st, uint64_t timeout_ms)
     s = s ? s : natsOptions_SetPingInterval(o, PING_MS);
     s = s ? s : natsOptions_SetMaxPingsOut(o, PINGS_OUT_MAX);
     s = s ? s : natsOptions_SetSendAsap(o, true);
-    s = s ? s : natsOptions_SetName(o, "accord");
+    s = s ? s : natsOptions_SetName(o, name);
     return s;
 }
 
@@ -231,8 +231,13 @@ static int prepare(struct nats_link *l, struct start *st, const struct bus_setti
         status = set_tls(st, why);
     if (status == ACCORD_OK && !st->secure && bus_url_option(&st->url, "ca", NULL))
         status = bus_fail(why, ACCORD_E_INVALID, "ca= needs tls://, not nats://");
+    if (s->node)
+        snprintf(l->name, sizeof l->name, "accord.%s node %.*s", l->cluster,
+                 NODE_NAME_BYTES_MAX, s->node);
+    else
+        snprintf(l->name, sizeof l->name, "accord");
     if (status == ACCORD_OK)
-        status = refuse_options(set_behaviour(st, s->timeout_ms), "options", why);
+        status = refuse_options(set_behaviour(st, l->name, s->timeout_ms), "options", why);
     return status == ACCORD_OK ? set_servers(st, why) : status;
 }
 

@@ -20,12 +20,14 @@
 enum {
     NATS_CLUSTER_BYTES_MAX = 32,
     NATS_NAME_BYTES_MAX = 64, /* of a stream, a subject */
+    NATS_CLIENT_BYTES_MAX = NATS_NAME_BYTES_MAX + NODE_NAME_BYTES_MAX,
 };
 
 struct nats_link {
     char cluster[NATS_CLUSTER_BYTES_MAX + 1];
     char stream[NATS_NAME_BYTES_MAX]; /* ACCORD_CLUSTER */
     char api[NATS_NAME_BYTES_MAX];    /* $JS.API, or of the domain */
+    char name[NATS_CLIENT_BYTES_MAX]; /* of the connection: "accord.CLUSTER node web1" */
     uint64_t replicas;                /* of a stream that is made */
     uint64_t timeout_ms;
     natsConnection *connection;

@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/nats/nats.h"
 
+#include "bus/nats/presence.h"
 #include "bus/nats/publisher.h"
 #include "bus/nats/reader.h"
 
@@ -13,6 +14,7 @@ struct nats_bus {
     struct nats_link link;
     struct nats_reader reader;       /* of the thread that reads */
     struct nats_publisher publisher; /* of the thread that publishes */
+    struct nats_presence presence;   /* of the thread that reads */
 };
 
 static int check_settings(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
@@ -82,6 +84,7 @@ static int nats_bus_attach(struct bus *bus, const struct cursor *resume, uint64_
     int status = nats_reader_attach(&b->reader, resume, view_ms, out, why);
     if (status == ACCORD_OK)
         nats_publisher_aim(&b->publisher, &b->reader.stream);
+    b->presence.asked_in_vain = false; /* its rights may be others by now */
     return status;
 }
 
@@ -124,6 +127,14 @@ static void nats_bus_wake(struct bus *bus)
     nats_reader_wake(&b->reader);
 }
 
+static int nats_bus_present(struct bus *bus, const char *const *names, size_t count,
+                            bool *there, char why[BUS_WHY_BYTES_MAX])
+{
+    struct nats_bus *b = (struct nats_bus *)bus;
+
+    return nats_presence(&b->presence, &b->link, names, count, there, why);
+}
+
 static int nats_bus_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
 {
     struct nats_link link;
@@ -156,7 +167,8 @@ static int nats_bus_schema(const struct bus_settings *s, char **out,
             "        publish: [\"accord.%s.>\", \"%s.STREAM.*.%s\", "
             "\"%s.STREAM.MSG.GET.%s\",\n"
             "                  \"%s.CONSUMER.CREATE.%s\", \"%s.CONSUMER.CREATE.%s.>\",\n"
-            "                  \"%s.CONSUMER.DELETE.%s.>\", \"$JS.FC.%s.>\"]\n"
+            "                  \"%s.CONSUMER.DELETE.%s.>\", \"$JS.FC.%s.>\",\n"
+            "                  \"$SYS.REQ.ACCOUNT.PING.CONNZ\"]\n"
             "        subscribe: [\"_INBOX.>\"]\n"
             "    } }\n"
             "  ]\n"
@@ -182,5 +194,6 @@ const struct bus_ops bus_nats = {
     .head = nats_bus_head,
     .publish = nats_bus_publish,
     .wake = nats_bus_wake,
+    .present = nats_bus_present,
     .tools = {.schema = nats_bus_schema, .drop = nats_bus_drop},
 };

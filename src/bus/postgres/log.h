@@ -63,7 +63,8 @@ enum {
     PG_ELECT,
     PG_READ,
     PG_PUBLISH,
-    PG_PRUNE
+    PG_PRUNE,
+    PG_PRESENT
 };
 
 #endif

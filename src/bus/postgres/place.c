@@ -42,7 +42,20 @@ int pg_place_init(struct pg_place *out, const char *url, char why[BUS_WHY_BYTES_
     }
     snprintf(out->schema, sizeof out->schema, "accord%s%s", cluster ? "_" : "",
              cluster ? cluster : "");
+    snprintf(out->application, sizeof out->application, "%s",
+             bus_url_option(&out->url, "application_name", "accord"));
     return ACCORD_OK;
+}
+
+int pg_place_node_name(const struct pg_place *p, const char *node, char *out, size_t size)
+{
+    return snprintf(out, size, "%s node %s", p->schema, node);
+}
+
+void pg_place_of_node(struct pg_place *p, const char *node)
+{
+    if (node && !bus_url_option(&p->url, "application_name", NULL))
+        (void)pg_place_node_name(p, node, p->application, sizeof p->application);
 }
 
 void pg_place_done(struct pg_place *p)
@@ -93,7 +106,7 @@ void pg_place_parameters(const struct pg_place *p, size_t index, const char *add
     add(out, &count, "dbname", p->url.path);
     add(out, &count, "user", p->url.user);
     add(out, &count, "password", p->url.password);
-    add(out, &count, "application_name", bus_url_option(&p->url, "application_name", "accord"));
+    add(out, &count, "application_name", p->application);
     add(out, &count, "client_encoding", "UTF8");
     add(out, &count, "gssencmode", "disable"); /* it asks a KDC, which may not answer */
     add(out, &count, "target_session_attrs", "read-write");

@@ -14,11 +14,15 @@
 #include "bus/postgres/schema.h"
 #include "bus/url.h"
 
-enum { PG_PARAMETERS_MAX = 32 };
+enum {
+    PG_PARAMETERS_MAX = 32,
+    PG_APPLICATION_BYTES_MAX = 64, /* with its end: the server cuts off what is more */
+};
 
 struct pg_place {
     struct bus_url url;
     char schema[PG_SCHEMA_NAME_BYTES_MAX]; /* "accord", "accord_shop" */
+    char application[PG_APPLICATION_BYTES_MAX];
 };
 
 /* ACCORD_E_INVALID, ACCORD_E_DENIED (a password's file). *out may not be copied or moved. On
@@ -26,6 +30,12 @@ struct pg_place {
 MUST_CHECK int pg_place_init(struct pg_place *out, const char *url,
                              char why[BUS_WHY_BYTES_MAX]);
 void pg_place_done(struct pg_place *p);
+
+/* Names the connections of a node "accord_shop node web1", cut as the server would; NULL, or
+ * where the URL has an application_name, leaves that ("accord" by default). */
+void pg_place_of_node(struct pg_place *p, const char *node);
+/* "accord_shop node web1", whole; its length as snprintf() gives it. */
+int pg_place_node_name(const struct pg_place *p, const char *node, char *out, size_t size);
 
 /* Whether server `index` is reached without a network. */
 bool pg_place_is_local(const struct pg_place *p, size_t index);

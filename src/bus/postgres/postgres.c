@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "bus/postgres/presence.h"
 #include "bus/postgres/publisher.h"
 
 struct pg_bus {
@@ -41,6 +42,7 @@ static int make(struct pg_bus **out, const struct bus_settings *s, char why[BUS_
         free(b);
         return status;
     }
+    pg_place_of_node(&b->place, s->node);
     b->base.ops = &bus_postgres;
     b->settings = *s;
     b->settings.url = NULL;
@@ -110,6 +112,12 @@ static void pg_wake(struct bus *bus)
     pg_reader_wake(&((struct pg_bus *)bus)->reader);
 }
 
+static int pg_present(struct bus *bus, const char *const *names, size_t count, bool *there,
+                      char why[BUS_WHY_BYTES_MAX])
+{
+    return pg_presence(&((struct pg_bus *)bus)->reader, names, count, there, why);
+}
+
 static int pg_schema(const struct bus_settings *s, char **out, char why[BUS_WHY_BYTES_MAX])
 {
     struct pg_bus *b = NULL;
@@ -156,5 +164,6 @@ const struct bus_ops bus_postgres = {
     .head = pg_head,
     .publish = pg_publish,
     .wake = pg_wake,
+    .present = pg_present,
     .tools = {.schema = pg_schema, .drop = pg_drop},
 };

@@ -423,6 +423,19 @@ TEST(postgres_works_for_roles_that_may_do_little)
     published(&node, "by a node");
     expect(&node, CHANGE_REMOVE, "by a node");
 
+    /* Another role's connections are seen too. */
+    const char *names[] = {"web1", "web2"};
+    bool there[2];
+    char owner[256];
+    snprintf(owner, sizeof owner, "postgres://postgres@127.0.0.1:%u/%s", p.port, p.database);
+    struct bus_settings named = settings_of(owner, TIMEOUT_MS);
+    named.node = "web2";
+    struct bus *web2 = NULL;
+    OK(bus_postgres.open(&web2, &named, why));
+    OK(bus_postgres.present(node.bus, names, 2, there, why));
+    CHECK(!there[0] && there[1]);
+    bus_postgres.close(web2);
+
     PGconn *app = session(&p);
     snprintf(sql, sizeof sql, "SET ROLE app_%d", (int)getpid());
     run(app, sql);
@@ -872,4 +885,27 @@ TEST(postgres_notices_a_standby_that_was_promoted_without_the_tail)
     closed(&q);
     closed(&p);
     postgres_server_end(&standby, SIGQUIT);
+}
+
+TEST(postgres_names_the_connections_of_a_node_unless_the_url_does)
+{
+    struct pg_place place;
+    char name[128];
+
+    OK(pg_place_init(&place, "postgres://db1/shop", why));
+    CHECK(strcmp(place.application, "accord") == 0);
+    pg_place_of_node(&place, "web1");
+    CHECK(strcmp(place.application, "accord node web1") == 0);
+    pg_place_done(&place);
+    OK(pg_place_init(&place, "postgres://db1/shop?cluster=x", why));
+    memset(name, 'n', NODE_NAME_BYTES_MAX);
+    name[NODE_NAME_BYTES_MAX] = '\0';
+    pg_place_of_node(&place, name);
+    CHECK(strncmp(place.application, "accord_x node nnn", 17) == 0);
+    CHECK(strlen(place.application) == PG_APPLICATION_BYTES_MAX - 1);
+    pg_place_done(&place);
+    OK(pg_place_init(&place, "postgres://db1/shop?application_name=mine", why));
+    pg_place_of_node(&place, "web1");
+    CHECK(strcmp(place.application, "mine") == 0);
+    pg_place_done(&place);
 }

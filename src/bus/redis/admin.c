@@ -11,7 +11,8 @@ enum { SCHEMA_BYTES_MAX = 1024 };
 
 /* All commands that this bus sends, itself or in its scripts: the tests run as this user. */
 #define RIGHTS                                                                                 \
-    "+select +info +time +wait +evalsha +script|load +exists +del +hget +hmget +hset +hdel "   \
+    "+select +client|setname +client|list +info +time +wait +evalsha +script|load +exists "    \
+    "+del +hget +hmget +hset +hdel "                                                           \
     "+hincrby +xadd +xrange +xrevrange +xread +xdel +xtrim +xinfo|stream"
 
 int redis_schema(const struct bus_settings *s, char **out, char why[BUS_WHY_BYTES_MAX])

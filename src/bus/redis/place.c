@@ -37,6 +37,7 @@ static int parse_path(struct redis_place *p, char why[BUS_WHY_BYTES_MAX])
     snprintf(p->changes, sizeof p->changes, "accord:{%s}:changes", cluster);
     snprintf(p->log, sizeof p->log, "accord:{%s}:log", cluster);
     snprintf(p->messages, sizeof p->messages, "accord:{%s}:messages", cluster);
+    snprintf(p->client, sizeof p->client, "accord");
     return ACCORD_OK;
 }
 
@@ -93,6 +94,19 @@ int redis_place_init(struct redis_place *out, const char *url, char why[BUS_WHY_
     if (status != ACCORD_OK)
         redis_place_done(out);
     return status;
+}
+
+void redis_place_node_name(const struct redis_place *p, const char *node,
+                           char out[REDIS_CLIENT_BYTES_MAX])
+{
+    snprintf(out, REDIS_CLIENT_BYTES_MAX, "accord:{%s}:node:%.*s", p->cluster,
+             NODE_NAME_BYTES_MAX, node);
+}
+
+void redis_place_of_node(struct redis_place *p, const char *node)
+{
+    if (node)
+        redis_place_node_name(p, node, p->client);
 }
 
 void redis_place_done(struct redis_place *p)

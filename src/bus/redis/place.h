@@ -24,6 +24,7 @@ enum {
     REDIS_PORT = 6379,
     REDIS_KEY_BYTES_MAX = 64, /* "accord:{cluster}:messages" and its end */
     REDIS_REPLICAS_MAX = 16,
+    REDIS_CLIENT_BYTES_MAX = REDIS_KEY_BYTES_MAX + NODE_NAME_BYTES_MAX,
 };
 
 struct redis_place {
@@ -31,9 +32,10 @@ struct redis_place {
     uint32_t database;
     char cluster[40];
     /* The log's three keys; the braces keep them on one server of a partitioned Redis. */
-    char changes[REDIS_KEY_BYTES_MAX];  /* stream: the entries */
-    char log[REDIS_KEY_BYTES_MAX];      /* hash: what log it is, its epoch, its numbers */
-    char messages[REDIS_KEY_BYTES_MAX]; /* hash: message id to entry */
+    char changes[REDIS_KEY_BYTES_MAX];   /* stream: the entries */
+    char log[REDIS_KEY_BYTES_MAX];       /* hash: what log it is, its epoch, its numbers */
+    char messages[REDIS_KEY_BYTES_MAX];  /* hash: message id to entry */
+    char client[REDIS_CLIENT_BYTES_MAX]; /* the name of our connections */
     uint64_t replicas;
     bool allow_evicting;
     bool tls, insecure;
@@ -44,6 +46,11 @@ struct redis_place {
  */
 MUST_CHECK int redis_place_init(struct redis_place *out, const char *url,
                                 char why[BUS_WHY_BYTES_MAX]);
+/* Names the connections of a node, as CLIENT LIST shows them: "accord:{shop}:node:web1" (Redis
+ * takes no blanks). NULL leaves "accord". */
+void redis_place_of_node(struct redis_place *p, const char *node);
+void redis_place_node_name(const struct redis_place *p, const char *node,
+                           char out[REDIS_CLIENT_BYTES_MAX]);
 void redis_place_done(struct redis_place *p); /* wipes the password; fine on zeroed memory */
 
 #endif

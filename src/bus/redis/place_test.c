@@ -75,3 +75,16 @@ TEST(redis_place_refuses_what_it_does_not_know)
     CHECK(redis_place_init(&p, "redis://u:tops3cret@h?x=1", why) == ACCORD_E_INVALID);
     CHECK(!strstr(why, "tops3cret") && !p.url.password);
 }
+
+TEST(redis_place_names_the_connections_of_a_node)
+{
+    static struct redis_place p;
+
+    CHECK(redis_place_init(&p, "redis://a/3/shop", why) == ACCORD_OK);
+    CHECK(strcmp(p.client, "accord") == 0);
+    redis_place_of_node(&p, NULL);
+    CHECK(strcmp(p.client, "accord") == 0);
+    redis_place_of_node(&p, "web1.example");
+    CHECK(strcmp(p.client, "accord:{shop}:node:web1.example") == 0);
+    redis_place_done(&p);
+}

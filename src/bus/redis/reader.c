@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "bus/redis/presence.h"
 #include "bus/redis/session.h"
 
 enum {
@@ -516,5 +517,28 @@ int redis_reader_head(struct redis_reader *r, const struct cursor *at, uint64_t 
     int status = head_once(r, at, head, deadline_ns, why);
     if (status == ACCORD_E_DOWN && was_open && redis_now_ns() < deadline_ns)
         status = head_once(r, at, head, deadline_ns, why);
+    return status;
+}
+
+/* Who is there. */
+
+int redis_reader_present(struct redis_reader *r, const char *const *names, size_t count,
+                         bool *there, char why[BUS_WHY_BYTES_MAX])
+{
+    const struct redis_place *p = r->shared->place;
+    uint64_t deadline_ns = redis_deadline(r->shared);
+    redisReply *reply = NULL;
+
+    int status = ready(r, &r->asks, deadline_ns, why);
+    if (status == ACCORD_OK)
+        status = redis_link_say(&r->asks, deadline_ns, why, "CLIENT", "LIST", NULL);
+    if (status == ACCORD_OK)
+        status = redis_link_receive(&r->asks, &reply, deadline_ns, why);
+    if (status == ACCORD_OK && reply->type == REDIS_REPLY_ERROR)
+        status = redis_session_error(&r->asks, reply, "to list its clients", why);
+    for (size_t i = 0; i < count && status == ACCORD_OK; i++)
+        there[i] =
+            redis_presence_has(p, bytes_of(reply->str, reply->str ? reply->len : 0), names[i]);
+    freeReplyObject(reply);
     return status;
 }

@@ -44,6 +44,8 @@ MUST_CHECK int redis_reader_read(struct redis_reader *r, uint64_t after, uint64_
                                  char why[BUS_WHY_BYTES_MAX]);
 MUST_CHECK int redis_reader_head(struct redis_reader *r, const struct cursor *at,
                                  uint64_t *head, char why[BUS_WHY_BYTES_MAX]);
+MUST_CHECK int redis_reader_present(struct redis_reader *r, const char *const *names,
+                                    size_t count, bool *there, char why[BUS_WHY_BYTES_MAX]);
 void redis_reader_wake(struct redis_reader *r); /* any thread */
 
 #endif

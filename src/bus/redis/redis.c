@@ -40,6 +40,8 @@ static int init(struct redis_bus *b, const struct bus_settings *s, char why[BUS_
     if (s->timeout_ms == 0 || s->max_stale_ms == 0)
         return bus_fail(why, ACCORD_E_INVALID, "timeout and max_stale must be at least 1 ms");
     int status = redis_place_init(&b->place, s->url, why);
+    if (status == ACCORD_OK)
+        redis_place_of_node(&b->place, s->node);
     if (status == ACCORD_OK && b->place.tls)
         status = redis_tls_context_new(&b->shared.tls, &b->place, why);
     if (status == ACCORD_OK)
@@ -108,6 +110,14 @@ static void redis_wake(struct bus *bus)
     redis_reader_wake(&b->reader);
 }
 
+static int redis_present(struct bus *bus, const char *const *names, size_t count, bool *there,
+                         char why[BUS_WHY_BYTES_MAX])
+{
+    struct redis_bus *b = (struct redis_bus *)bus;
+
+    return redis_reader_present(&b->reader, names, count, there, why);
+}
+
 /* The head is linearizable on the primary. One that was replaced behind its back goes on
  * answering those that still reach it, as it would echo their beats: only replicas=n tells. */
 const struct bus_ops bus_redis = {
@@ -124,5 +134,6 @@ const struct bus_ops bus_redis = {
     .head = redis_head,
     .publish = redis_publish,
     .wake = redis_wake,
+    .present = redis_present,
     .tools = {.schema = redis_schema, .drop = redis_drop},
 };

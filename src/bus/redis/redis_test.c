@@ -550,6 +550,7 @@ TEST(redis_needs_no_more_rights_than_its_schema_says)
              s.port);
     settings = settings_of(url);
     settings.retain_changes = 5;
+    settings.node = "web1";
     OK(bus_redis.tools.schema(&settings, &acl, why));
     acl[strcspn(acl, "\n")] = 0;
     for (char *at = acl, *word; (word = strsep(&at, " ")); n++) {
@@ -574,6 +575,19 @@ TEST(redis_needs_no_more_rights_than_its_schema_says)
     CHECK(read_to_end(&p) < 200 && p.attached.max_stale_ms == 5000);
     uint64_t head;
     OK(try_head(&p, &head));
+    const char *names[] = {"web1", "web2"};
+    bool there[2];
+    OK(bus_redis.present(p.bus, names, 2, there, why));
+    CHECK(there[0] && !there[1]);
+    redis_server_say(s.port, "ACL", "SETUSER", "accord", "-client|list", "-client|setname",
+                     NULL);
+    CHECK(bus_redis.present(p.bus, names, 2, there, why) == ACCORD_E_DENIED);
+    attach(&p, NULL); /* it goes on without, also on new connections */
+    published(&p, rng);
+    CHECK(read_to_end(&p) > 0);
+    bus_redis.close(p.bus);
+    OK(bus_redis.open(&p.bus, &settings, why));
+    attach(&p, NULL);
     bus_redis.close(p.bus);
     snprintf(url, sizeof url, "redis://accord:CHANGE-THIS-PASSWORD@127.0.0.1:%u/3/other",
              s.port);

@@ -7,6 +7,9 @@
 
 #include "bus/redis/script.h"
 
+/* Replies to come behind that to CLIENT SETNAME: to INFO, HGET, and of the scripts. */
+enum { AFTER_THE_NAME = 2 + REDIS_SCRIPTS };
+
 static const struct {
     const char *begin;
     int status;
@@ -126,6 +129,8 @@ static int say_all(struct redis_link *l, const struct redis_place *p, uint64_t d
     if (status == ACCORD_OK && p->database > 0)
         status = redis_link_say(l, deadline_ns, why, "SELECT", database, NULL);
     if (status == ACCORD_OK)
+        status = redis_link_say(l, deadline_ns, why, "CLIENT", "SETNAME", p->client, NULL);
+    if (status == ACCORD_OK)
         status = redis_link_say(l, deadline_ns, why, "INFO", NULL);
     if (status == ACCORD_OK)
         status = redis_link_say(l, deadline_ns, why, "HGET", p->log, "term", NULL);
@@ -137,6 +142,8 @@ static int say_all(struct redis_link *l, const struct redis_place *p, uint64_t d
 static int take(struct redis_link *l, const struct redis_place *p, const redisReply *r,
                 struct server *out, char why[BUS_WHY_BYTES_MAX])
 {
+    if (r->type == REDIS_REPLY_ERROR && l->expected == AFTER_THE_NAME)
+        return ACCORD_OK; /* a user without that right goes without a name */
     if (r->type == REDIS_REPLY_ERROR)
         return redis_session_error(l, r, "to log in", why);
     if (r->type == REDIS_REPLY_STRING && strstr(r->str, "redis_version:"))

@@ -180,6 +180,13 @@ TEST(lease_drops_where_the_terms_change)
     lease_set_terms(&l, TERM / 2, TTL);
     CHECK(!lease_is_valid(&l, 52));
     CHECK(l.term_ns == TERM / 2);
+    l = joined_at(10);
+    lease_ask(&l, 7, 50);
+    CHECK(lease_answered(&l, 7, 0, 0));
+    CHECK(lease_renew(&l, 51));
+    lease_set_terms(&l, TERM, TTL - 1);
+    CHECK(!lease_is_valid(&l, 52));
+    CHECK(l.member_ttl_ns == TTL - 1);
 }
 
 /* Against a toy bus that delays and loses answers: while the lease is valid, every change not

@@ -102,3 +102,17 @@ TEST(trail_of_few_entries_takes_one_that_comes_late)
     trail_move(&t, 50, (struct id128){5, 50});
     CHECK(trail_hash(&t, 50) != 0 && trail_hash(&t, 30) != 0);
 }
+
+TEST(trail_that_remembers_nothing_takes_nothing_late_and_reaches_nowhere)
+{
+    struct trail t;
+
+    start(&t, 10);
+    trail_add_late(&t, 5, message(5));
+    CHECK(trail_hash(&t, 5) == 0);
+    CHECK(!trail_reaches(&t, 5));
+    CHECK(!trail_reaches(&t, 10));
+    trail_move(&t, 11, message(11));
+    CHECK(trail_reaches(&t, 11));
+    CHECK(!trail_reaches(&t, 10));
+}

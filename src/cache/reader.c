@@ -101,7 +101,7 @@ static NOINLINE uint64_t tightened(const struct reader *r, uint64_t deadline,
     uint64_t clock = deadline & DEADLINE_FALLBACK;
     uint64_t asked_ns = load(&h->asked_ns);
     bool same_clock = ((load(&h->deadline_ns) ^ deadline) & DEADLINE_FALLBACK) == 0;
-    uint64_t end_ns = asked_ns > 0 && same_clock /* rarely: a race */
+    uint64_t end_ns = asked_ns > 0 && same_clock
                           ? u64_add_sat(asked_ns, max_stale_ns) & ~DEADLINE_FALLBACK
                           : 0;
 
@@ -154,7 +154,7 @@ ALWAYS_INLINE uint64_t locate_item(const struct reader *r, struct probe *p, unsi
     if (r->hint_words)
         __builtin_prefetch(r->hint_words + p->found_bucket, /* to write: */ 1);
     uint32_t low = bucket_low(p->found, p->lane);
-    if (r->high_bits == 0 || low == 0) /* rarely: a race */
+    if (r->high_bits == 0 || low == 0)
         return low;
     uint64_t bits = load(&p->found->word[(p->lane + 2) / 4]) >> ((p->lane + 2) % 4 * 16);
     return lane_location(low, (uint32_t)bits & 0xffff, r->high_bits);
@@ -254,7 +254,7 @@ ALWAYS_INLINE bool look_first(const struct reader *r, struct bytes key, struct p
 static bool absent_for_sure(const struct reader *r, const struct probe *p)
 {
     return bucket_sequence(load(&p->at[0]->word[0])) == p->sequence[0] &&
-           bucket_sequence(load(&p->at[1]->word[0])) == p->sequence[1] && /* rarely: a race */
+           bucket_sequence(load(&p->at[1]->word[0])) == p->sequence[1] &&
            load(&r->header->bucket_count) == p->count;
 }
 
@@ -545,8 +545,7 @@ static void get_some(const struct reader *r, struct read_request *q, size_t coun
                    look_first(r, q[i].key, &p[i], q[i].buffer, q[i].buffer_bytes, &q[i].result);
     uint64_t deadline = load(&r->header->deadline_ns), now_ns = clock_now_ns(r, deadline);
     for (size_t i = 0; i < count; i++) {
-        if (LIKELY(found[i]) &&
-            LIKELY(((p[i].deadline ^ deadline) & DEADLINE_FALLBACK) == 0)) /* rarely: a race */
+        if (LIKELY(found[i]) && LIKELY(((p[i].deadline ^ deadline) & DEADLINE_FALLBACK) == 0))
             conclude(r, &p[i], LOOKED_ITEM, now_ns, &q[i].result);
         else
             get_any(r, q[i].key, q[i].buffer, q[i].buffer_bytes, NULL, &q[i].result);

@@ -55,6 +55,7 @@ struct check_hole {
     uint64_t sender, sequence;
     bool harmless; /* it was in the log before the host began, and so kept nothing */
     bool told;     /* the host knows of it: it holds no lease until it has what is missing */
+    bool said;     /* its sender said it again: it may come late yet, and matters no more */
 };
 
 struct check_chain {

@@ -128,10 +128,13 @@ void check_hole(struct check *c, size_t host, const struct check_hole *hole)
         return;
     while (i < c->holes_made && c->holes[i].open)
         i++;
+    for (size_t k = 0; i == CHECK_HOLES_MAX && k < c->holes_made; k++)
+        if (c->holes[k].said)
+            i = k;
     ASSERT(i < CHECK_HOLES_MAX); /* fewer are open at once in one run */
     c->holes[i] = *hole;
     c->holes[i].open = true;
-    c->holes[i].told = false;
+    c->holes[i].told = c->holes[i].said = false;
     c->holes[i].host = host;
     if (i == c->holes_made)
         c->holes_made++;
@@ -141,7 +144,7 @@ bool check_has_hole(const struct check *c, size_t host)
 {
     for (size_t i = 0; i < c->holes_made; i++)
         if (c->holes[i].open && c->holes[i].host == host && !c->holes[i].told &&
-            !c->holes[i].harmless)
+            !c->holes[i].said && !c->holes[i].harmless)
             return true;
     return false;
 }
@@ -173,7 +176,7 @@ void check_resent(struct check *c, size_t host, uint64_t sender, uint64_t from, 
         struct check_hole *h = &c->holes[i];
         if (h->host == host && h->sender == sender && h->sequence >= from &&
             h->sequence < until)
-            h->open = false;
+            h->said = true;
     }
 }
 
@@ -181,7 +184,7 @@ void check_leased(struct check *c, size_t host)
 {
     for (size_t i = 0; i < c->holes_made; i++) {
         const struct check_hole *h = &c->holes[i];
-        if (h->open && h->told && !h->harmless && h->host == host)
+        if (h->open && h->told && !h->said && !h->harmless && h->host == host)
             check_fail(c, "P4",
                        "host %zu holds a lease, and knows that it has missed change %llu of a "
                        "sender",

@@ -375,7 +375,12 @@ TEST(checkers_take_a_missed_entry_that_comes_late_or_is_said_again)
     check_sender(&c, HOST, 99, 4);
     check_resent(&c, HOST, 99, 3, 4);
     check_leased(&c, HOST);
+    CHECK(!check_has_hole(&c, HOST));
+    applied(1, 10, 100, 90);
+    applied(1, 8, 80, 70); /* itself, when the log is read again for another hole */
     CHECK(is_good());
+    applied(1, 8, 80, 70); /* but not twice */
+    CHECK(breaks("P4"));
     check_done(&c);
 }
 

@@ -230,7 +230,7 @@ static void note_gap(struct sim *s, struct host *h)
         const struct change *c = &l->slots[i].record->change;
         for (size_t k = 0; k < s->check.holes_made; k++) {
             const struct check_hole *hole = &s->check.holes[k];
-            if (!hole->open || hole->told || hole->host != h->index ||
+            if (!hole->open || hole->told || hole->said || hole->host != h->index ||
                 hole->sender != c->incarnation.low || hole->sequence >= c->sequence)
                 continue;
             check_noticed(&s->check, h->index, c->incarnation.low, c->sequence);

@@ -25,7 +25,7 @@ enum {
     CHECK_KEYS_MAX = 32,
     CHECK_CACHES_MAX = 384,
     CHECK_HOSTS_MAX = 64,
-    CHECK_HOLES_MAX = 64,
+    CHECK_HOLES_MAX = 256,
     CHECK_MEMORY = 900, /* entries that a host remembers one by one, at least */
     CHECK_RIGHTS_MAX = 128
 };
@@ -126,6 +126,8 @@ void check_stored(struct check *c, size_t cache, size_t key, uint64_t version);
 void check_kept_unsure(struct check *c, size_t cache, size_t key, uint64_t version,
                        uint64_t at_ns);
 void check_set(struct check *c, size_t cache, size_t key); /* or replaced, since */
+/* The cache may take over what `from` holds; what was kept for an outage is that there, too. */
+void check_unsure_inherited(struct check *c, size_t cache, size_t from);
 void check_unsure_read(struct check *c, const struct check_read *r);
 
 /* ---- check_strict.c: P3 -------------------------------------------------------------------

@@ -26,6 +26,14 @@ void check_set(struct check *c, size_t cache, size_t key)
     c->unsure[cache][key] = 0;
 }
 
+void check_unsure_inherited(struct check *c, size_t cache, size_t from)
+{
+    for (size_t k = 0; k < c->keys; k++) {
+        c->unsure[cache][k] = c->unsure[from][k];
+        c->unsure_ns[cache][k] = c->unsure_ns[from][k];
+    }
+}
+
 void check_unsure_read(struct check *c, const struct check_read *r)
 {
     bool since = r->start_ns >= c->unsure_ns[r->cache][r->key]; /* else it may have read what

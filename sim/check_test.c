@@ -197,6 +197,25 @@ TEST(checkers_never_see_fresh_what_was_kept_while_unsure)
     check_done(&c);
 }
 
+TEST(checkers_never_see_fresh_what_a_restart_inherits_that_was_kept_while_unsure)
+{
+    begin();
+    check_kept_unsure(&c, CACHE + 1, KEY, 4, 0);
+    check_cache_begin(&c, CACHE, CACHE + 1); /* begins without its items */
+    read(4, 9000, 0);
+    check_cache_begin(&c, CACHE, CACHE + 1);
+    check_unsure_inherited(&c, CACHE, CACHE + 1);
+    read(5, 9000, 0);
+    check_stored(&c, CACHE, KEY, 4); /* loaded again, with a lease */
+    read(4, 9000, 0);
+    CHECK(is_good());
+    check_cache_begin(&c, CACHE, CACHE + 1);
+    check_unsure_inherited(&c, CACHE, CACHE + 1);
+    read(4, 9000, 0);
+    CHECK(breaks("unsure"));
+    check_done(&c);
+}
+
 TEST(checkers_allow_no_token_of_what_has_ended)
 {
     begin();

@@ -79,12 +79,25 @@ static bool is_wanted(const struct host *h, const struct cache *c)
     return !id128_is_none(h->daemon.wanted) && id128_equal(c->incarnation, h->daemon.wanted);
 }
 
+/* Some process of the host has it mapped; NULL: none. */
+static const struct cache *wanted(const struct sim *s, const struct host *h)
+{
+    for (size_t i = 0; i < CHECK_CACHES_MAX; i++)
+        if (s->caches[i].used && s->caches[i].host == h->index && is_wanted(h, &s->caches[i]))
+            return &s->caches[i];
+    return NULL;
+}
+
 /* What its users were told counts whatever it begins with; so does what took hold here. */
 void heir_start(struct sim *s, struct host *h)
 {
     struct daemon *d = &h->daemon;
 
+    const struct cache *from = wanted(s, h);
+
     check_cache_begin(&s->check, d->cache->id, h->last ? h->last->id : CHECK_CACHES_MAX);
+    if (from)
+        check_unsure_inherited(&s->check, d->cache->id, from->id);
     d->cache->dropped_ns =
         d->settings.resume && h->last ? h->last->dropped_ns : clock_at(&h->clock, s->now_ns);
     if (h->last)

@@ -30,7 +30,7 @@ static uint64_t some_time_ns(struct sim *s)
 {
     if (s->plan.theme == THEME_STRICT)
         return rng_below(&s->rng, 12 * s->plan.max_stale_ns); /* a silence takes 5.5 of them */
-    if (s->plan.theme == THEME_LEASE)
+    if (s->plan.theme == THEME_LEASE || s->plan.theme == THEME_HEIR)
         return rng_below(&s->rng, 4 * s->plan.max_stale_ns);
     return s->plan.outage_min_ns +
            rng_skewed(&s->rng, s->plan.outage_max_ns - s->plan.outage_min_ns);
@@ -90,6 +90,8 @@ static void crash(struct sim *s, struct host *h, bool stale, bool torn)
         h->fence_count = 0;
         h->boot++;
     }
+    if (rng_chance(&s->rng, s->plan.lost_permille))
+        heir_lost(h);
     later(s, HAPPEN_START, h,
           rng_below(&s->rng, soon ? 300 * NS_PER_MS : s->plan.restart_max_ns));
 }

@@ -198,7 +198,11 @@ static void want_delivery(struct sim *s, struct host *h)
     if (s->bus.servers[k->server].newest == k->read_position)
         return;
     k->delivering = true;
-    sim_push(s, (struct happening){.at_ns = s->now_ns + sim_delay_ns(s),
+    /* Entries have a connection of their own: answers to questions may overtake them. */
+    uint64_t delay_ns = sim_delay_ns(s);
+    if (sim_strikes(s, FAULT_LATE))
+        delay_ns += rng_below(&s->rng, s->plan.max_stale_ns / 2);
+    sim_push(s, (struct happening){.at_ns = s->now_ns + delay_ns,
                                    .kind = HAPPEN_DELIVER,
                                    .host = h->index,
                                    .a = h->daemon.generation,

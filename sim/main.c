@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
 /* sim [--seeds N] [--seconds S] [--from SEED] [--kept FILE] [--hash] [--must-reach]
- *     [--scenario FILE] [SEED]
+ *     [--theme NAME] [--scenario FILE] [SEED]
  *
  * Without a SEED: runs many, and prints what they did. With one: runs that, with its trace. A
  * failure prints its seed and the end of its trace, and the exit status is 1. With a scenario
- * its steps are done instead of faults by chance. */
+ * its steps are done instead of faults by chance. With a theme every world has that one, as far
+ * as it can be bent to any (plan.c). */
 #include "sim/sim.h"
 
 #include <inttypes.h>
@@ -42,6 +43,9 @@ static void tell_failure(const struct sim *s)
     trace_tell(s, TOLD_EVENTS);
     if (scenario_file)
         printf("rerun: build/sim/accord-sim --scenario %s %" PRIu64 "\n", scenario_file,
+               s->seed);
+    else if (s->theme != THEME_NONE)
+        printf("rerun: build/sim/accord-sim --theme %s %" PRIu64 "\n", theme_words[s->theme],
                s->seed);
     else
         printf("rerun: make sim SEED=%" PRIu64 "\n", s->seed);
@@ -122,6 +126,16 @@ static bool number(const char *text, uint64_t *out)
     return *text && !*end;
 }
 
+static bool theme_named(const char *name)
+{
+    for (int i = THEME_NONE; i < THEMES; i++)
+        if (strcmp(name, theme_words[i]) == 0) {
+            sim.theme = (enum theme)i;
+            return true;
+        }
+    return false;
+}
+
 static bool parse(int argc, char **argv, struct options *o)
 {
     for (int i = 1; i < argc; i++) {
@@ -136,6 +150,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->kept = value, i++;
         else if (strcmp(a, "--scenario") == 0 && i + 1 < argc)
             o->scenario = value, i++;
+        else if (strcmp(a, "--theme") == 0 && theme_named(value))
+            i++;
         else if (strcmp(a, "--seeds") == 0 && number(value, &o->seeds))
             i++;
         else if (strcmp(a, "--seconds") == 0 && number(value, &o->seconds))
@@ -256,8 +272,9 @@ int main(int argc, char **argv)
     int status;
 
     if (!parse(argc, argv, &o)) {
-        fprintf(stderr, "usage: sim [--seeds N] [--seconds S] [--from SEED] [--go-on] [--hash] "
-                        "[--must-reach] [--kept FILE] [--scenario FILE] [SEED]\n");
+        fprintf(stderr,
+                "usage: sim [--seeds N] [--seconds S] [--from SEED] [--go-on] [--hash] "
+                "[--must-reach] [--kept FILE] [--theme NAME] [--scenario FILE] [SEED]\n");
         return 2;
     }
     if (o.scenario && !open_scenario(o.scenario))

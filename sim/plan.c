@@ -4,6 +4,9 @@
  * (a swarm: a run with few kinds goes deeper into each than a run with all), and the load. */
 #include "sim/sim.h"
 
+const char *const theme_words[THEMES] = {"none", "lease", "strict", "reuse",
+                                         "hole", "heir",  "fence"};
+
 static void draw_fleet(struct plan *p, struct rng *r)
 {
     static const uint64_t terms_ms[] = {3000, 3000, 3000, 1000, 600, 10000};
@@ -84,7 +87,7 @@ static void draw_restarts(struct plan *p, struct rng *r)
 static void draw_outages(struct plan *p, struct rng *r)
 {
     p->max_stale_ns = 600 * NS_PER_MS;
-    p->outage_min_ns = 12 * NS_PER_S;
+    p->outage_min_ns = 14 * NS_PER_S; /* also by a clock that is 10 % slow */
     p->outage_max_ns = 30 * NS_PER_S;
     p->moved_permille = 500;
     p->soon_permille = 700;
@@ -183,6 +186,19 @@ static void bend_to_lease(struct plan *p, struct rng *r)
     p->live_ns = 50 * p->max_stale_ns;
 }
 
+/* Entries come late to who knows the head, for he asks often. Keys are many, so that the copy
+ * that a removal is to take is not taken by the one before it. */
+static void bend_to_late(struct plan *p, struct rng *r)
+{
+    p->permille[FAULT_LATE] = 200 + (unsigned)rng_below(r, 700);
+    p->delay_max_ns = p->delay_min_ns + p->max_stale_ns / 100;
+    p->permille[FAULT_DELAY] = p->permille[FAULT_DROP] = 0;
+    p->fault_every_ns = 8 * p->max_stale_ns;
+    p->hot_keys = KEYS - 4;
+    p->ask_every_ns = p->max_stale_ns / 20;
+    p->load_every_ns = p->max_stale_ns / 100;
+}
+
 /* Who waits for all to confirm must count everybody who may still serve the old value: one that
  * reads and cannot write, one that has just come, one whose clock is slow, one that is late. */
 static void bend_to_strict(struct plan *p, struct rng *r)
@@ -211,6 +227,8 @@ static void bend_to_strict(struct plan *p, struct rng *r)
     p->clocks_apart = rng_below(r, 2) == 0;
     p->think_ns = p->max_stale_ns / 20;
     p->live_ns = 50 * p->max_stale_ns;
+    if (rng_below(r, 2) == 0)
+        bend_to_late(p, r);
 }
 
 /* Values so large, and so many, that a segment is written over in seconds, and a lease that
@@ -219,7 +237,7 @@ static void bend_to_reuse(struct plan *p, struct rng *r)
 {
     only_faults(p, NULL, NULL, 0);
     p->hosts = p->present = 3;
-    p->max_stale_ns = 10 * NS_PER_S;
+    p->max_stale_ns = 3 * NS_PER_S;
     p->delay_max_ns = p->delay_min_ns;
     p->permille[FAULT_READ_PAUSE] = 400 + (unsigned)rng_below(r, 400);
     p->large_values = p->large_only = true;
@@ -229,33 +247,132 @@ static void bend_to_reuse(struct plan *p, struct rng *r)
     p->load_every_ns = 3 * NS_PER_MS;
     p->read_every_ns = 5 * NS_PER_MS;
     p->think_ns = 10 * NS_PER_MS;
-    p->live_ns = 8 * NS_PER_S;
+    p->live_ns = 4 * NS_PER_S;
+}
+
+/* What a host was never given is said again, or is missed for ever: then the copy that it
+ * should have removed must not be there any more, however seldom its key changes. */
+static void bend_to_hole(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_CRASH, FAULT_ONE_WAY};
+    static const unsigned weights[] = {3, 1};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->hosts = p->present = 3;
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 1000 : 3000) * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, 20 * NS_PER_MS);
+    p->permille[FAULT_HOLE] = 5 + (unsigned)rng_skewed(r, 80);
+    p->fault_every_ns = 8 * p->max_stale_ns;
+    p->hot_keys = 4;
+    p->die_permille = p->wide_permille = p->outbox_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (2 + rng_below(r, 4));
+    p->load_every_ns = p->max_stale_ns / 20;
+    p->read_every_ns = p->max_stale_ns / 10;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 30 * p->max_stale_ns;
+}
+
+/* What was filled in an outage lasts a second, or three in the namespace "stale": in that time
+ * the daemon must die, and its successor have a lease. */
+static void bend_to_heir(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_CUT,        FAULT_ONE_WAY, FAULT_CRASH,
+                                       FAULT_STEP_CRASH, FAULT_STOP,    FAULT_READER_KILL};
+    static const unsigned weights[] = {12, 4, 12, 4, 1, 2};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->hosts = p->present = 3;
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 600 : 1000) * NS_PER_MS;
+    p->keeps_place = p->stores_segment = true;
+    p->soon_permille = 900;
+    p->restart_max_ns = NS_PER_S;
+    p->bus_timeout_ns = 200 * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, 20 * NS_PER_MS);
+    p->permille[FAULT_STEP_PAUSE] = (unsigned)rng_maybe(r, 100);
+    p->fault_every_ns = p->max_stale_ns / 2;
+    p->hot_keys = 11; /* up to those of the namespace "stale" */
+    p->die_permille = p->wide_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (1 + rng_below(r, 4));
+    p->load_every_ns = p->max_stale_ns / 20;
+    p->read_every_ns = p->max_stale_ns / 20;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 50 * p->max_stale_ns;
+}
+
+/* What a replica gives that lags must not be stored after a removal that this daemon never saw:
+ * one of before its start, or of an outage. Few removals, or the next one guards the key. */
+static void bend_to_fence(struct plan *p, struct rng *r)
+{
+    static const enum fault restarts[] = {FAULT_CRASH}, outages[] = {FAULT_CUT, FAULT_REPLACE};
+    static const unsigned weights[] = {10, 1};
+    uint64_t dice = rng_below(r, 3);
+    bool away = dice == 0;
+
+    only_faults(p, away ? outages : restarts, weights, away ? 2 : 1);
+    p->hosts = p->present = 3;
+    p->max_stale_ns = 600 * NS_PER_MS;
+    p->keeps_place = true;
+    p->retain_ns = 3600 * NS_PER_S;
+    p->bus_timeout_ns = 200 * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, 20 * NS_PER_MS);
+    p->soon_permille = away ? 900 : 200;
+    p->restart_max_ns = 8 * NS_PER_S;
+    p->lost_permille = dice == 2 ? 600 : 0;
+    p->moved_permille = 800;
+    p->outage_min_ns = 14 * NS_PER_S;
+    p->outage_max_ns = 18 * NS_PER_S;
+    p->fault_every_ns = 5 * NS_PER_S;
+    p->lagging_permille = 900;
+    p->lsn_permille = away ? 0 : 800; /* of what is saved, all is of that namespace */
+    p->versioned_permille = dice == 1 ? 400 : 1000;
+    p->die_permille = p->wide_permille = p->outbox_permille = p->strict_permille = 0;
+    p->write_every_ns = (away ? 1000 : 3000) * NS_PER_MS + rng_below(r, 3 * NS_PER_S);
+    p->load_every_ns = 50 * NS_PER_MS;
+    p->read_every_ns = 100 * NS_PER_MS;
+    p->ask_every_ns = 10 * NS_PER_S;
+    p->think_ns = 50 * NS_PER_MS;
+    p->live_ns = 70 * NS_PER_S;
+}
+
+static enum theme theme_of(uint64_t dice)
+{
+    return dice < 60   ? THEME_NONE
+           : dice < 72 ? THEME_LEASE
+           : dice < 88 ? THEME_STRICT
+           : dice < 90 ? THEME_REUSE
+           : dice < 93 ? THEME_HOLE
+           : dice < 96 ? THEME_HEIR
+                       : THEME_FENCE;
 }
 
 /* By dice of its own: a world without a theme is what it was before there were any. */
-static void bend(struct plan *p, struct rng dice)
+static void bend(struct plan *p, struct rng dice, enum theme wanted)
 {
-    uint64_t theme;
+    static void (*const benders[THEMES])(struct plan *, struct rng *) = {
+        [THEME_LEASE] = bend_to_lease, [THEME_STRICT] = bend_to_strict,
+        [THEME_REUSE] = bend_to_reuse, [THEME_HOLE] = bend_to_hole,
+        [THEME_HEIR] = bend_to_heir,   [THEME_FENCE] = bend_to_fence};
 
     rng_next(&dice);
-    theme = rng_below(&dice, 100);
-    if (p->quiet || p->lagging_permille > 0 || theme < 60)
+    enum theme theme = theme_of(rng_below(&dice, 100));
+    if (p->quiet || p->lagging_permille > 0)
         return;
-    p->theme = theme < 75 ? THEME_LEASE : theme < 97 ? THEME_STRICT : THEME_REUSE;
-    if (p->theme == THEME_LEASE)
-        bend_to_lease(p, &dice);
-    else if (p->theme == THEME_STRICT)
-        bend_to_strict(p, &dice);
-    else
-        bend_to_reuse(p, &dice);
+    p->theme = wanted != THEME_NONE ? wanted : theme;
+    if (p->theme != THEME_NONE)
+        benders[p->theme](p, &dice);
 }
 
-void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario)
+void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, enum theme theme)
 {
     struct rng dice = {.state = r->state ^ 0xd1342543de82ef95ull};
 
-    *p = (struct plan){
-        .quiet = rng_below(r, 40) == 0, .end_permille = 200, .think_ns = NS_PER_S};
+    *p = (struct plan){.quiet = rng_below(r, 40) == 0,
+                       .end_permille = 200,
+                       .think_ns = NS_PER_S,
+                       .versioned_permille = 800};
     draw_fleet(p, r);
     draw_load(p, r);
     p->delay_min_ns = (100 + rng_below(r, 2000)) * 1000;
@@ -270,7 +387,7 @@ void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario)
     if (scenario)
         draw_scenario(p, r, scenario);
     else
-        bend(p, dice);
+        bend(p, dice, theme);
     draw_bounds(p, r);
     /* Convergence is promised for then: what is cut is seen to be whole (a bus call's timeout
      * and the longest pause between attempts to attach), the clocks are 10 % wrong, a silent

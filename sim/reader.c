@@ -257,6 +257,8 @@ static void pause_read(struct sim *s, size_t index)
             pause_ns = rng_below(&s->rng, 20 * NS_PER_MS);
         if (rng_chance(&s->rng, 60))
             pause_ns = rng_below(&s->rng, 2 * s->plan.max_stale_ns);
+        if (s->plan.theme == THEME_REUSE) /* a block is written over within half a second */
+            pause_ns = rng_below(&s->rng, NS_PER_S);
         next_read(s, index, pause_ns);
     }
     trace(s, TRACE_READ_PAUSE, p->host, NO_KEY, index, pause_ns / 1000);

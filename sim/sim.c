@@ -211,7 +211,7 @@ static void begin(struct sim *s, uint64_t seed)
     s->check.context = s;
     s->check.failed = check_failed;
     check_begin(&s->check, KEYS);
-    plan_draw(&s->plan, &s->rng, s->scenario);
+    plan_draw(&s->plan, &s->rng, s->scenario, s->theme);
     s->ends_ns = s->now_ns + s->plan.live_ns;
     bus_begin(s);
     begin_hosts(s);

@@ -87,7 +87,8 @@ enum {
     FAULT(READER_KILL, "reader killed")                                                        \
     FAULT(CLIENT_GONE, "client gone")                                                          \
     FAULT(CLOCK_BROKEN, "clock source changed")                                                \
-    FAULT(STOP, "clean stop")
+    FAULT(STOP, "clean stop")                                                                  \
+    FAULT(LATE, "entries later than answers")
 
 enum fault {
 #define FAULT(name, words) FAULT_##name,
@@ -106,8 +107,13 @@ enum theme {
     THEME_LEASE,  /* late answers, cuts, and reads in the last moment of a lease */
     THEME_STRICT, /* strict removals, one after the other, and hosts that are mute, slow or new
                    */
-    THEME_REUSE   /* memory is written over while readers sleep */
+    THEME_REUSE,  /* memory is written over while readers sleep */
+    THEME_HOLE,   /* entries that a host is never given, and that their origin says again */
+    THEME_HEIR,   /* short outages, and restarts soon after them */
+    THEME_FENCE,  /* replicas that lag, restarts and outages nearly as long as hold_off */
+    THEMES
 };
+extern const char *const theme_words[THEMES];
 struct plan {
     enum theme theme;
     size_t hosts, present; /* the second: from the start */
@@ -134,10 +140,15 @@ struct plan {
     unsigned position_gap; /* positions may have holes */
     uint64_t retain_ns;
     uint64_t restart_max_ns, outage_min_ns, outage_max_ns;
-    unsigned moved_permille;   /* of those cut off: started anew, and without their disk */
+    unsigned moved_permille;     /* of those cut off: started anew, and without their disk */
+    unsigned lsn_permille;       /* of those: of the namespace "lsn" */
+    unsigned lost_permille;      /* of crashes: the place is lost, what fences say is not */
+    unsigned versioned_permille; /* of removals from a namespace with a version of its own */
     unsigned lagging_permille; /* of loads, writes and reads: of what is read from a replica */
 };
-void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario); /* or NULL */
+/* `scenario` or NULL; `theme` or THEME_NONE: chance decides. */
+void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario,
+               enum theme theme);
 
 /* ---- clock.c ------------------------------------------------------------------------------
  */
@@ -478,6 +489,7 @@ struct sim {
     bool healing, over;
     struct plan plan;
     const struct scenario *scenario; /* NULL: faults come by chance */
+    enum theme theme;                /* of every run; THEME_NONE: chance decides */
     uint64_t scenes;                 /* steps of it that were done */
     struct bus bus;
     size_t host_count;

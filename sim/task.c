@@ -120,7 +120,8 @@ size_t value_write(const struct sim *s, size_t key, uint64_t version, uint8_t *t
 {
     uint64_t word = mixed(key * 1000003 + version);
     bool large = s->plan.large_only || (s->plan.large_values && word % 4 == 0);
-    size_t extra = large ? word % VALUE_BYTES_LARGE : word % 150;
+    size_t most = s->plan.large_only ? VALUE_BYTES_LARGE / 3 : VALUE_BYTES_LARGE;
+    size_t extra = large ? word % most : word % 150;
     size_t size = put_number(to, key);
 
     to[size++] = ':';
@@ -270,6 +271,8 @@ static struct host *some_host(struct sim *s)
 
 size_t key_of_replica(struct sim *s)
 {
+    if (rng_chance(&s->rng, s->plan.lsn_permille))
+        return KEY_LSN;
     return KEY_LAGGING + rng_below(&s->rng, KEY_ROW - KEY_LAGGING + 1);
 }
 
@@ -570,7 +573,7 @@ static void act_write(struct sim *s, struct task *t)
         r.has_version = true;
         r.version = t->version;
     }
-    if (t->key == KEY_LSN && rng_chance(&s->rng, 800)) {
+    if (t->key == KEY_LSN && rng_chance(&s->rng, s->plan.versioned_permille)) {
         r.has_version = true;
         r.version = s->rows[t->key].committed_wall[t->version];
     }

@@ -4,6 +4,8 @@
 
 enum {
     FORMAT = 1,
+    KEY_SIZE_AT = 10,
+    SIZE_AT = 12,
     HEAD_BYTES = 16,
 
     FLAG_SOFT = 1,
@@ -365,6 +367,28 @@ void change_stand_in_word(struct change *c, struct bytes word)
     if (scope == c->key.size_bytes) /* no namespace is named */
         scope = 0;
     change_stand_in(c, scope, begins_with(word, CHANGE_WORD_IGNORABLE));
+}
+
+size_t change_record_size(struct bytes bytes)
+{
+    struct cut from = {bytes.data, bytes.size_bytes, false};
+
+    (void)cut_bytes(&from, SIZE_AT);
+    uint64_t total = cut_number(&from, 4);
+    return !from.torn && total >= HEAD_BYTES && total <= bytes.size_bytes ? (size_t)total : 0;
+}
+
+bool change_record_message(struct bytes record, struct id128 *out)
+{
+    struct cut from = {record.data, record.size_bytes, false};
+
+    (void)cut_bytes(&from, KEY_SIZE_AT);
+    size_t key_bytes = (size_t)cut_number(&from, 2);
+    (void)cut_bytes(&from, HEAD_BYTES - KEY_SIZE_AT - 2 + key_bytes);
+    struct id128 message = cut_id(&from);
+    if (!from.torn)
+        *out = message;
+    return !from.torn;
 }
 
 int change_decode(struct bytes record, struct change *out, struct bytes *namespace_out)

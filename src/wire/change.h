@@ -122,6 +122,12 @@ MUST_CHECK int change_encode(const struct change *c, uint8_t *out, size_t out_by
 MUST_CHECK int change_decode(struct bytes record, struct change *out,
                              struct bytes *namespace_out);
 
+/* What a record of any version says at its beginning; whether it is one otherwise is not looked
+ * at. Its size, or 0: it does not lie within `bytes`, which it begins. */
+size_t change_record_size(struct bytes bytes);
+/* Its message id. False: it is too short to have one; *out is untouched. */
+MUST_CHECK bool change_record_message(struct bytes record, struct id128 *out);
+
 /* Makes of a change that this version does not know what stands for it: the removal of the
  * namespace that the first bytes of its key name, or of everything; or, where its writer says
  * that it may be ignored, a beat that tells nothing. Who wrote it, its sequence and its message

@@ -75,17 +75,30 @@ TEST(change_ops_have_words_that_read_back)
     CHECK(op == CHANGE_BEAT);
 }
 
+/* What is known of a record without decoding it. */
+static bool names_itself(const uint8_t *record, size_t there, size_t written,
+                         struct id128 message)
+{
+    struct id128 id = {0, 0};
+
+    return change_record_size(bytes_of(record, there)) == written &&
+           change_record_message(bytes_of(record, written), &id) && id128_equal(id, message);
+}
+
 TEST_SEEDS(change_survives_encoding_and_every_cut_of_it_is_refused, 300)
 {
     static uint8_t record[CHANGE_RECORD_BYTES_MAX + 1];
     struct change in = change_random(rng), out, before;
     struct bytes namespace;
+    struct id128 id;
     size_t written = 0;
 
     CHECK(change_encode(&in, record, sizeof record, &written) == ACCORD_OK);
     CHECK(written <= CHANGE_RECORD_BYTES_MAX);
     CHECK(change_decode(bytes_of(record, written), &out, &namespace) == ACCORD_OK);
     CHECK(changes_equal(&in, &out));
+    CHECK(names_itself(record, written, written, in.message));
+    CHECK(names_itself(record, sizeof record, written, in.message));
 
     memset(&out, 0x5a, sizeof out);
     before = out;
@@ -97,6 +110,9 @@ TEST_SEEDS(change_survives_encoding_and_every_cut_of_it_is_refused, 300)
         part = realloc(part, cut > 0 ? cut : 1);
         CHECK(part);
         CHECK(change_decode(bytes_of(part, cut), &out, &namespace) == ACCORD_E_FORMAT);
+        CHECK(change_record_size(bytes_of(part, cut)) == 0);
+        CHECK(change_record_message(bytes_of(part, cut), &id) ==
+              (cut >= 16 + in.key.size_bytes + 16));
         free(part);
     }
     CHECK(change_decode(bytes_of(record, written + 1), &out, &namespace) == ACCORD_E_FORMAT);
@@ -115,6 +131,7 @@ TEST_SEEDS(change_decodes_damaged_records_without_harm, 2000)
     CHECK(change_encode(&in, record, sizeof record, &written) == ACCORD_OK);
     for (unsigned i = 0; i < 3; i++)
         record[test_random(rng, written)] = (uint8_t)test_random(rng, 256);
+    CHECK(change_record_size(bytes_of(record, written)) <= written);
     if (change_decode(bytes_of(record, written), &out, &namespace) != ACCORD_OK)
         return;
     CHECK(change_encode(&out, again, sizeof again, &written_again) == ACCORD_OK);

@@ -10,12 +10,6 @@
     "Accord log 1 id=%016" PRIx64 "%016" PRIx64 " epoch=%016" PRIx64 " max_stale=%" PRIu64     \
     "ms before=%" PRIu64 "ms set_at=%" PRIu64
 
-enum {
-    RECORD_KEY_SIZE_AT = 10,
-    RECORD_SIZE_AT = 12, /* magic 4, format, op, flags 2, scope 2, key 2: then its size, u32 */
-    RECORD_HEAD_BYTES = 16,
-};
-
 /* Of what has no id of its own: the same for every reader, another in every log and place. */
 static struct id128 id_of_place(const struct nats_message *m, uint64_t place)
 {
@@ -39,17 +33,6 @@ static void change_of_person(const struct nats_message *m, struct change *c)
     c->wall_ms = m->wall_ms;
 }
 
-static size_t record_bytes(struct bytes left)
-{
-    uint32_t size;
-
-    if (left.size_bytes < RECORD_HEAD_BYTES)
-        return 0;
-    const uint8_t *at = left.data + RECORD_SIZE_AT;
-    size = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-    return size >= RECORD_HEAD_BYTES && size <= left.size_bytes ? size : 0;
-}
-
 /* What does not decode at all may have meant everything. */
 static void change_of_record(const struct nats_message *m, uint64_t place, struct bytes record,
                              struct change *c)
@@ -66,17 +49,11 @@ static void change_of_record(const struct nats_message *m, uint64_t place, struc
 static struct id128 id_of_record(const struct nats_message *m, uint64_t place,
                                  struct bytes record)
 {
-    const uint8_t *key_size = record.data + RECORD_KEY_SIZE_AT;
-    size_t at = RECORD_HEAD_BYTES + (size_t)(key_size[0] | key_size[1] << 8);
-    struct id128 id = {0, 0};
+    struct id128 id;
 
-    if (at + 16 > record.size_bytes)
+    if (!change_record_message(record, &id) || id128_is_none(id))
         return id_of_place(m, place);
-    for (size_t i = 8; i-- > 0;) {
-        id.high = id.high << 8 | record.data[at + i];
-        id.low = id.low << 8 | record.data[at + 8 + i];
-    }
-    return id128_is_none(id) ? id_of_place(m, place) : id;
+    return id;
 }
 
 static void change_of_place(const struct nats_message *m, uint64_t place, struct bytes record,
@@ -86,9 +63,7 @@ static void change_of_place(const struct nats_message *m, uint64_t place, struct
 
     hand_take(hand, out->position);
     if (hand_skips(hand, out->position))
-        *out =
-            hand_skipped(out->position, record.size_bytes > 0 ? id_of_record(m, place, record)
-                                                              : id_of_place(m, place));
+        *out = hand_skipped(out->position, id_of_record(m, place, record));
     else if (m->verb)
         change_of_person(m, &out->change);
     else if (record.size_bytes > 0)
@@ -109,7 +84,7 @@ bool nats_message_next(const struct nats_message *m, size_t *offset, uint64_t pl
         return false;
     if (place > 0 && (m->verb || left.size_bytes == 0 || place > NATS_PLACE_LAST))
         return false;
-    size_t bytes = m->verb ? 0 : record_bytes(left);
+    size_t bytes = m->verb ? 0 : change_record_size(left);
     out->position = nats_position(m->sequence, place);
     change_of_place(m, place, bytes_of(bytes > 0 ? left.data : NULL, bytes), out);
     *offset = bytes > 0 ? *offset + bytes : m->payload.size_bytes;

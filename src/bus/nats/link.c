@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/nats/link.h"
 
+#include "bus/resolve.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -154,22 +156,32 @@ static natsStatus set_behaviour(struct start *st, const char *name, uint64_t tim
     return s;
 }
 
-static int set_servers(struct start *st, char why[BUS_WHY_BYTES_MAX])
+/* libnats asks for an address without any bound of time. So a name that is not resolved within
+ * its share is left out: it would hold up the others. A cluster tells of all its servers to who
+ * reaches one. */
+static int set_servers(struct start *st, uint64_t timeout_ms, char why[BUS_WHY_BYTES_MAX])
 {
     const char *list[BUS_URL_SERVERS_MAX];
     const struct bus_url *u = &st->url;
+    uint64_t share_ns = timeout_ms * NS_PER_MS / u64_max(u->server_count, 1);
+    struct resolved found;
+    int count = 0, status = ACCORD_OK;
 
     for (size_t i = 0; i < u->server_count; i++) {
-        bool six = strchr(u->servers[i].host, ':') != NULL;
+        const char *host = u->servers[i].host;
+        bool six = strchr(host, ':') != NULL;
         int used = snprintf(st->servers[i], sizeof st->servers[i], "%s://%s%s%s:%u",
-                            st->secure ? "tls" : "nats", six ? "[" : "", u->servers[i].host,
-                            six ? "]" : "", u->servers[i].port);
+                            st->secure ? "tls" : "nats", six ? "[" : "", host, six ? "]" : "",
+                            u->servers[i].port);
         if (used >= (int)sizeof st->servers[i])
             return bus_fail(why, ACCORD_E_INVALID, "the name of server %zu is too long", i + 1);
-        list[i] = st->servers[i];
+        status = resolve(host, nats_now_ms() * NS_PER_MS + share_ns, &found, why);
+        if (status == ACCORD_OK)
+            list[count++] = st->servers[i];
     }
-    return refuse_options(natsOptions_SetServers(st->options, list, (int)u->server_count),
-                          "servers", why);
+    if (count == 0)
+        return status;
+    return refuse_options(natsOptions_SetServers(st->options, list, count), "servers", why);
 }
 
 static int read_names(struct nats_link *l, struct start *st, char why[BUS_WHY_BYTES_MAX])
@@ -238,7 +250,7 @@ static int prepare(struct nats_link *l, struct start *st, const struct bus_setti
         snprintf(l->name, sizeof l->name, "accord");
     if (status == ACCORD_OK)
         status = refuse_options(set_behaviour(st, l->name, s->timeout_ms), "options", why);
-    return status == ACCORD_OK ? set_servers(st, why) : status;
+    return status == ACCORD_OK ? set_servers(st, s->timeout_ms, why) : status;
 }
 
 static uint64_t clock_ms(clockid_t clock)
@@ -278,29 +290,53 @@ static bool read_greeting(int fd, uint64_t until_ms, char *line, size_t bytes)
     return true;
 }
 
-static int dial(const char *host, const char *port, uint64_t until_ms)
+static bool connect_by(int fd, const struct addrinfo *to, uint64_t until_ms)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-
-    if (getaddrinfo(host, port, &hints, &found) != 0)
-        return -1;
-    int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct pollfd p = {.fd = fd, .events = POLLOUT};
     uint64_t now = nats_now_ms();
-    if (fd >= 0 && connect(fd, found->ai_addr, found->ai_addrlen) != 0 &&
-        (errno != EINPROGRESS || now >= until_ms || poll(&p, 1, (int)(until_ms - now)) <= 0)) {
+
+    if (connect(fd, to->ai_addr, to->ai_addrlen) == 0)
+        return true;
+    return errno == EINPROGRESS && now < until_ms && poll(&p, 1, (int)(until_ms - now)) > 0;
+}
+
+static int dial(const char *address, const char *port, uint64_t until_ms)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV},
+                    *to = NULL;
+
+    if (getaddrinfo(address, port, &hints, &to) != 0) /* asks nobody: both are numbers */
+        return -1;
+    int fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && !connect_by(fd, to, until_ms)) {
         close(fd);
         fd = -1;
     }
-    freeaddrinfo(found);
+    freeaddrinfo(to);
     return fd;
 }
 
-/* libnats does not tell the server's version; the server that it is connected to does. */
+static bool greeted_by(const char *address, const char *port, uint64_t until_ms,
+                       char version[32])
+{
+    char line[4096], *at;
+
+    int fd = dial(address, port, until_ms);
+    bool read = fd >= 0 && read_greeting(fd, until_ms, line, sizeof line);
+    if (fd >= 0)
+        close(fd);
+    at = read ? strstr(line, "\"version\":\"") : NULL;
+    return at && sscanf(at, "\"version\":\"%31[^\"]", version) == 1;
+}
+
+/* libnats (3.4) does not tell the server's version; the server that it is connected to does, to
+ * whoever dials. Of a name with several addresses, the first that greets. */
 static bool server_version(natsConnection *c, uint64_t timeout_ms, char version[32])
 {
-    char url[256], line[4096], *host, *port, *at;
+    char url[256], why[BUS_WHY_BYTES_MAX], *host, *port;
     uint64_t until_ms = nats_now_ms() + timeout_ms;
+    struct resolved found;
 
     if (natsConnection_GetConnectedUrl(c, url, sizeof url) != NATS_OK)
         return false;
@@ -314,12 +350,15 @@ static bool server_version(natsConnection *c, uint64_t timeout_ms, char version[
         host++;
         host[strcspn(host, "]")] = '\0';
     }
-    int fd = dial(host, port, until_ms);
-    bool read = fd >= 0 && read_greeting(fd, until_ms, line, sizeof line);
-    if (fd >= 0)
-        close(fd);
-    at = read ? strstr(line, "\"version\":\"") : NULL;
-    return at && sscanf(at, "\"version\":\"%31[^\"]", version) == 1;
+    if (resolve(host, until_ms * NS_PER_MS, &found, why) != ACCORD_OK)
+        return false;
+    for (size_t i = 0; i < found.count; i++) {
+        uint64_t now = nats_now_ms();
+        uint64_t share = u64_sub_sat(until_ms, now) / (found.count - i);
+        if (greeted_by(found.address[i], port, now + share, version))
+            return true;
+    }
+    return false;
 }
 
 static int check_version(struct nats_link *l, const struct start *st,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "bus/postgres/resolve.h"
+#include "bus/resolve.h"
 
 enum { SERVER_VERSION_MIN = 140000, SQLSTATE_BYTES = 6 };
 

@@ -6,8 +6,8 @@
  * would hold a thread for half a minute. It runs in a thread that is left to itself where it
  * takes too long.
  */
-#ifndef ACCORD_BUS_POSTGRES_RESOLVE_H
-#define ACCORD_BUS_POSTGRES_RESOLVE_H
+#ifndef ACCORD_BUS_RESOLVE_H
+#define ACCORD_BUS_RESOLVE_H
 
 #include "bus/bus.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-#include "bus/postgres/resolve.h"
+#include "bus/resolve.h"
 
 #include <netdb.h>
 #include <pthread.h>

@@ -93,6 +93,10 @@ struct bus_tools {
      * that still run notice, and begin a new log where they may. ACCORD_OK too where there was
      * nothing. */
     int (*drop)(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX]);
+
+    /* What this URL leaves open that another of the same scheme would not: static text for
+     * `accord status`, or NULL. Asks nothing of the server. */
+    const char *(*caveat)(const char *url);
 };
 
 struct bus_ops {

@@ -323,6 +323,8 @@ static int find_bus(struct node *n, char *why)
 {
     n->bus_ops = bus_find(n->settings->bus, why);
     files_public_url(n->settings->bus, n->bus_public, sizeof n->bus_public);
+    if (n->bus_ops && n->bus_ops->tools.caveat)
+        n->bus_caveat = n->bus_ops->tools.caveat(n->settings->bus);
     return n->bus_ops ? ACCORD_OK : ACCORD_E_INVALID;
 }
 

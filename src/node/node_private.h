@@ -79,6 +79,7 @@ struct node {
     struct door_host host;
     struct resp_door *door;
     const struct bus_ops *bus_ops;
+    const char *bus_caveat; /* of this URL; may be NULL */
     struct bus_thread *bus;
     char bus_why[BUS_WHY_BYTES_MAX]; /* while it could not be opened */
 
@@ -120,7 +121,7 @@ int view_fill(void *node, const char *name, const struct view_sink *sink);
 /* words.c */
 void words_status(const struct node *n, const struct core_status *s, char *line, size_t size);
 /* Which promises hold on a bus that can do so much, and what they rest on. */
-void words_promises(const struct bus_caps *caps, char *text, size_t size);
+void words_promises(const struct node *n, char *text, size_t size);
 /* "warm: 812345 items kept", "cold: the host was restarted since". */
 void words_start(const struct core_status *s, char *line, size_t size);
 uint64_t words_lag(const struct core_status *s); /* where s->head_known */

@@ -95,7 +95,7 @@ static void fill_more(const struct node *n, const struct core_status *c, sink s)
 {
     char promises[STATUS_LINE_BYTES_MAX];
 
-    words_promises(&n->bus_ops->caps, promises, sizeof promises);
+    words_promises(n, promises, sizeof promises);
     number_if(s, "lag_ms", c->lag_known, c->lag_ns / NS_PER_MS);
     text(s, "promises", promises);
     number(s, "strict_waits", c->strict_waits);

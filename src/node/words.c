@@ -49,15 +49,18 @@ void words_status(const struct node *n, const struct core_status *s, char *line,
     snprintf(line, size, "unsure since %s: %s%s; reads go to the origin", since, s->why, try);
 }
 
-void words_promises(const struct bus_caps *caps, char *text, size_t size)
+void words_promises(const struct node *n, char *text, size_t size)
 {
-    snprintf(text, size, "P1 P2 P3 P4%s, %s (%s); leases rest on %s",
+    const struct bus_caps *caps = &n->bus_ops->caps;
+
+    snprintf(text, size, "P1 P2 P3 P4%s, %s (%s); leases rest on %s%s%s",
              caps->one_host ? " on this host only" : "",
              caps->may_lose_tail ? "while the bus keeps what it acknowledged: a lost tail is "
                                    "noticed, and caches are dropped"
                                  : "the bus keeps what it acknowledged",
              caps->durability ? caps->durability : "durability unknown",
-             caps->head_linearizable ? "reads of its head" : "own beats that came back");
+             caps->head_linearizable ? "reads of its head" : "own beats that came back",
+             n->bus_caveat ? "; " : "", n->bus_caveat ? n->bus_caveat : "");
 }
 
 void words_start(const struct core_status *s, char *line, size_t size)

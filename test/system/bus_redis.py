@@ -137,6 +137,7 @@ def what_a_node_or_a_person_removes_goes_everywhere():
         expect(fresh(a) and fresh(b) and fresh(c))
         promises = a.map("ACCORD.STATUS")["promises"]
         expect("P1 P2 P3 P4" in promises and "lost tail is noticed" in promises, promises)
+        expect("without replicas=n, a primary that was replaced is still trusted" in promises, promises)
         answer = a.ask("ACCORD.REMOVE", "four", "WAIT", "20000")
         expect("UNKNOWN" not in str(answer), answer)
         expect(all("event=panic" not in line for node in made for line in node.log))

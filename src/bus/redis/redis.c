@@ -118,6 +118,21 @@ static int redis_present(struct bus *bus, const char *const *names, size_t count
     return redis_reader_present(&b->reader, names, count, there, why);
 }
 
+/* Asks nothing of the server: what cannot be parsed was refused by open(). */
+static const char *redis_caveat(const char *url)
+{
+    char why[BUS_WHY_BYTES_MAX];
+    struct redis_place p;
+
+    if (redis_place_init(&p, url, why) != ACCORD_OK)
+        return NULL;
+    bool fenced = p.replicas > 0;
+    redis_place_done(&p);
+    return fenced ? NULL
+                  : "without replicas=n, a primary that was replaced is still trusted by the "
+                    "nodes that reach it alone";
+}
+
 /* The head is linearizable on the primary. One that was replaced behind its back goes on
  * answering those that still reach it, as it would echo their beats: only replicas=n tells. */
 const struct bus_ops bus_redis = {
@@ -135,5 +150,5 @@ const struct bus_ops bus_redis = {
     .publish = redis_publish,
     .wake = redis_wake,
     .present = redis_present,
-    .tools = {.schema = redis_schema, .drop = redis_drop},
+    .tools = {.schema = redis_schema, .drop = redis_drop, .caveat = redis_caveat},
 };

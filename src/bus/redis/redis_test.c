@@ -410,6 +410,15 @@ TEST(redis_primary_that_comes_back_is_not_preferred_to_its_successor)
     bus_redis.close(q.bus);
 }
 
+TEST(redis_says_that_one_primary_alone_may_have_been_replaced)
+{
+    const char *said = bus_redis.tools.caveat("redis://a/shop");
+
+    CHECK(said && strstr(said, "without replicas=n"));
+    CHECK(!bus_redis.tools.caveat("redis://a,b/shop?replicas=1"));
+    CHECK(!bus_redis.tools.caveat("redis://a/shop?replica=1")); /* open() refuses it */
+}
+
 TEST(redis_waits_for_replicas_where_it_is_told_to)
 {
     struct redis_server first, second;

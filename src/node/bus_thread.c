@@ -61,6 +61,7 @@ struct bus_thread {
 
     struct message messages[MESSAGES_MAX]; /* a ring */
     size_t message_first, message_count;
+    bool untold; /* there is one of which the loop is told when the mutex is free */
 
     bool attach_wanted, attached;
     uint64_t view; /* how many attaches were asked for: what an older one brought is void */
@@ -98,9 +99,27 @@ static void lock(struct bus_thread *t)
     ASSERT(pthread_mutex_lock(&t->mutex) == 0);
 }
 
+/* The loop is woken after the unlock: else it wakes to wait for the mutex, which costs two more
+ * switches between threads where they share a processor. */
 static void unlock(struct bus_thread *t)
 {
+    bool tell = t->untold;
+
+    t->untold = false;
     ASSERT(pthread_mutex_unlock(&t->mutex) == 0);
+    if (tell)
+        uv_async_send(&t->async);
+}
+
+/* Held. May return early: first of all the loop is told. */
+static void wait_for(struct bus_thread *t, pthread_cond_t *cond)
+{
+    if (t->untold) {
+        unlock(t);
+        lock(t);
+    } else {
+        pthread_cond_wait(cond, &t->mutex);
+    }
 }
 
 /* ---- to the loop ---------------------------------------------------------------------------
@@ -111,7 +130,7 @@ static void unlock(struct bus_thread *t)
 static struct message *message_room(struct bus_thread *t, pthread_cond_t *cond)
 {
     while (t->message_count == MESSAGES_MAX && !t->stopping)
-        pthread_cond_wait(cond, &t->mutex);
+        wait_for(t, cond);
     if (t->stopping)
         return NULL;
     return &t->messages[(t->message_first + t->message_count) % MESSAGES_MAX];
@@ -122,7 +141,7 @@ static void message_post(struct bus_thread *t, enum event_type type, struct mess
     m->event.type = type;
     m->view = t->view;
     t->message_count++;
-    uv_async_send(&t->async);
+    t->untold = true;
 }
 
 /* A message of which only `why` matters: LOST, GONE. Held. */
@@ -244,10 +263,10 @@ static enum work next_work(struct bus_thread *t)
             return WORK_PRESENT;
         if (t->attached && free_batch(t))
             return WORK_READ;
-        if (t->attach_wanted)
+        if (t->attach_wanted && !t->untold)
             wait_until(t, t->retry_at_ms);
         else
-            pthread_cond_wait(&t->reader_wake, &t->mutex);
+            wait_for(t, &t->reader_wake);
     }
 }
 
@@ -529,7 +548,7 @@ static void *publisher_main(void *context)
         if (t->out_count > 0)
             do_publish(t);
         else
-            pthread_cond_wait(&t->publisher_wake, &t->mutex);
+            wait_for(t, &t->publisher_wake);
     }
     unlock(t);
     return NULL;

@@ -18,10 +18,14 @@ enum {
     /* How long one XREAD lies in wait: also how soon a link that died in silence is noticed,
      * but for timeout_ms. */
     BLOCK_MS = 1000,
+    /* Asked for at a time, with one proof: several batches to deliver. */
+    FETCH_MAX = 4 * DELIVER_BATCH_MAX,
 };
 #define BLOCK_TEXT "1000"
 #define BATCH_TEXT "256"
-_Static_assert(BLOCK_MS == 1000 && DELIVER_BATCH_MAX == 256, "the texts say the same");
+#define FETCH_TEXT "1024"
+_Static_assert(BLOCK_MS == 1000 && DELIVER_BATCH_MAX == 256 && FETCH_MAX == 1024,
+               "the texts say the same");
 
 /* Opening. */
 
@@ -49,6 +53,7 @@ static void release(struct redis_reader *r)
 {
     freeReplyObject(r->held);
     r->held = NULL;
+    r->rows = NULL;
 }
 
 void redis_reader_done(struct redis_reader *r)
@@ -247,13 +252,14 @@ int redis_reader_attach(struct redis_reader *r, const struct cursor *resume, uin
 static bool read_row(const struct redis_reader *r, const redisReply *row, struct entry *out)
 {
     const struct hand *hand = &r->shared->settings->hand;
-    struct id128 message;
+    struct id128 message = {0, 0};
     uint64_t position;
 
-    if (!redis_row_name(row, &position, &message))
+    if (!redis_row_position(row, &position))
         return false;
     hand_take(hand, position);
-    if (hand_poison(hand, r->seen.log, r->seen.epoch, position) >= 0)
+    if (hand_poison(hand, r->seen.log, r->seen.epoch, position) >= 0 &&
+        redis_row_name(row, &position, &message))
         *out = hand_skipped(position, message);
     else
         (void)redis_row_read(row, out);
@@ -261,27 +267,27 @@ static bool read_row(const struct redis_reader *r, const redisReply *row, struct
     return true;
 }
 
-/* Makes `entries`, a part of `reply`, what is delivered. An entry that has no position ends it:
- * what follows could not be read after it either. */
-static int deliver(struct redis_reader *r, redisReply *reply, const redisReply *entries,
-                   size_t *count, char why[BUS_WHY_BYTES_MAX])
+/* The next entries of what is held. One that has no position ends it: what follows could not be
+ * read after it either. */
+static int deliver_rows(struct redis_reader *r, size_t *count, char why[BUS_WHY_BYTES_MAX])
 {
     size_t n = 0;
+    bool bad = false;
 
-    while (n < entries->elements && n < DELIVER_BATCH_MAX) {
-        if (!read_row(r, entries->element[n], &r->delivered[n])) {
-            if (n > 0)
-                break;
-            freeReplyObject(reply);
-            return bus_fail(why, ACCORD_E_FORMAT,
-                            "%s has an entry with an id that somebody gave by hand and that is "
-                            "no position; delete it: redis-cli xdel",
-                            r->shared->place->changes);
+    while (!bad && r->next_row < r->rows->elements && n < DELIVER_BATCH_MAX) {
+        bad = !read_row(r, r->rows->element[r->next_row], &r->delivered[n]);
+        if (!bad) {
+            r->next_row++;
+            n++;
         }
-        n++;
     }
-    release(r);
-    r->held = reply;
+    if (bad && n == 0) {
+        release(r);
+        return bus_fail(why, ACCORD_E_FORMAT,
+                        "%s has an entry with an id that somebody gave by hand and that is "
+                        "no position; delete it: redis-cli xdel",
+                        r->shared->place->changes);
+    }
     *count = n;
     if (n > 0) {
         const struct entry *last = &r->delivered[n - 1];
@@ -290,6 +296,22 @@ static int deliver(struct redis_reader *r, redisReply *reply, const redisReply *
         redis_mark_move(r->shared, r->seen.epoch, last->position, last->change.message);
     }
     return ACCORD_OK;
+}
+
+/* Makes `entries`, a part of `reply`, what is delivered, now and by the next reads. */
+static int deliver(struct redis_reader *r, redisReply *reply, const redisReply *entries,
+                   size_t *count, char why[BUS_WHY_BYTES_MAX])
+{
+    release(r);
+    r->held = reply;
+    r->rows = entries;
+    r->next_row = 0;
+    return deliver_rows(r, count, why);
+}
+
+static bool has_rest(const struct redis_reader *r)
+{
+    return r->rows && r->next_row < r->rows->elements;
 }
 
 static struct cursor place_of(const struct redis_reader *r, uint64_t after)
@@ -316,7 +338,7 @@ static int fetch_once(struct redis_reader *r, uint64_t after, size_t *count,
     int status = ready(r, &r->asks, deadline_ns, why);
     if (status == ACCORD_OK)
         status = redis_link_say(&r->asks, deadline_ns, why, "XRANGE", p->changes, id, "+",
-                                "COUNT", BATCH_TEXT, NULL);
+                                "COUNT", FETCH_TEXT, NULL);
     if (status == ACCORD_OK)
         status = redis_log_ask(&r->asks, p, &r->call, after, &mark, deadline_ns, why);
     if (status == ACCORD_OK)
@@ -346,7 +368,7 @@ static int fetch(struct redis_reader *r, uint64_t after, size_t *count,
     int status = fetch_once(r, after, count, deadline_ns, why);
     if (status == ACCORD_E_DOWN && was_open && redis_now_ns() < deadline_ns)
         status = fetch_once(r, after, count, deadline_ns, why);
-    r->at_end = status == ACCORD_OK && *count < DELIVER_BATCH_MAX;
+    r->at_end = status == ACCORD_OK && r->rows->elements < FETCH_MAX;
     return status;
 }
 
@@ -429,11 +451,15 @@ int redis_reader_read(struct redis_reader *r, uint64_t after, uint64_t timeout_m
     bool woken = false;
     size_t found = 0;
 
-    release(r);
     if (id128_is_none(r->seen.log))
         return bus_fail(why, ACCORD_E_DOWN, "no log was attached yet");
-    if (timeout_ms == 0 || !r->at_end || after != r->seen.position)
-        status = fetch(r, after, &found, why);
+    if (has_rest(r) && after == r->seen.position) {
+        status = deliver_rows(r, &found, why);
+    } else {
+        release(r);
+        if (timeout_ms == 0 || !r->at_end || after != r->seen.position)
+            status = fetch(r, after, &found, why);
+    }
     while (status == ACCORD_OK && found == 0 && !woken && redis_now_ns() < until_ns)
         status = wait_for(r, after, until_ns, &woken, &found, why);
     if (status != ACCORD_OK) {

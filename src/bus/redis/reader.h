@@ -26,7 +26,9 @@ struct redis_reader {
     bool at_end; /* read() has shown that nothing came after `seen`, or delivered all there was
                   */
 
-    redisReply *held; /* the bytes of what was delivered */
+    redisReply *held;       /* the bytes of what was delivered */
+    const redisReply *rows; /* its entries, and the next of them to be delivered; or NULL */
+    size_t next_row;
     struct entry delivered[DELIVER_BATCH_MAX];
 };
 

@@ -29,10 +29,16 @@ enum field {
     FIELDS
 };
 
-static const char *const names[FIELDS] = {"message",      "op",          "key",     "soft",
-                                          "version",      "fingerprint", "wall_ms", "origin",
-                                          "incarnation",  "sequence",    "nonce",   "applied",
-                                          "applied_hash", "lease_epoch", "about",   "after"};
+#define NAME(text)                                                                             \
+    {                                                                                          \
+        (const uint8_t *)(text), sizeof(text) - 1                                              \
+    }
+static const struct bytes names[FIELDS] = {
+    NAME("message"),      NAME("op"),          NAME("key"),     NAME("soft"),
+    NAME("version"),      NAME("fingerprint"), NAME("wall_ms"), NAME("origin"),
+    NAME("incarnation"),  NAME("sequence"),    NAME("nonce"),   NAME("applied"),
+    NAME("applied_hash"), NAME("lease_epoch"), NAME("about"),   NAME("after")};
+#undef NAME
 
 /* Ids and numbers. */
 
@@ -146,7 +152,7 @@ static void add_field(struct redis_words *w, enum field field, struct bytes valu
 {
     if (value.size_bytes == 0)
         return;
-    redis_words_add_text(w, names[field]);
+    redis_words_add(w, names[field].data, names[field].size_bytes);
     redis_words_add(w, value.data, value.size_bytes);
 }
 
@@ -154,7 +160,7 @@ static void add_number(struct redis_words *w, enum field field, uint64_t value, 
 {
     if (!given)
         return;
-    redis_words_add_text(w, names[field]);
+    redis_words_add(w, names[field].data, names[field].size_bytes);
     redis_words_add_number(w, value);
 }
 
@@ -162,7 +168,7 @@ static void add_id(struct redis_words *w, enum field field, struct id128 id)
 {
     if (id128_is_none(id))
         return;
-    redis_words_add_text(w, names[field]);
+    redis_words_add(w, names[field].data, names[field].size_bytes);
     redis_words_add_hex(w, id.high, &id.low);
 }
 
@@ -203,11 +209,14 @@ static struct bytes bytes_of_reply(const redisReply *r)
                : bytes_of(NULL, 0);
 }
 
-static enum field field_of(struct bytes name)
+/* Most come in the order of the enum: the search begins with the one expected. */
+static enum field field_of(struct bytes name, unsigned expected)
 {
-    for (int i = 0; i < FIELDS; i++)
-        if (bytes_equal(name, bytes_of_text(names[i])))
-            return (enum field)i;
+    for (unsigned i = 0; i < FIELDS; i++) {
+        unsigned at = expected + i < FIELDS ? expected + i : expected + i - FIELDS;
+        if (bytes_equal(name, names[at]))
+            return (enum field)at;
+    }
     return FIELDS;
 }
 
@@ -219,11 +228,14 @@ struct values {
 
 static void gather(const redisReply *pairs, struct values *v)
 {
+    unsigned expected = 0;
+
     *v = (struct values){.twice = false};
     for (size_t i = 0; i + 1 < pairs->elements; i += 2) {
-        enum field f = field_of(bytes_of_reply(pairs->element[i]));
+        enum field f = field_of(bytes_of_reply(pairs->element[i]), expected);
         if (f == FIELDS)
             continue;
+        expected = f + 1 < FIELDS ? f + 1 : 0;
         v->twice |= v->given[f];
         v->given[f] = true;
         v->of[f] = bytes_of_reply(pairs->element[i + 1]);
@@ -302,6 +314,11 @@ static struct id128 message_of(const struct values *v, uint64_t position,
     if (hex_parse(v->of[FIELD_MESSAGE], &id.high, &id.low) && !id128_is_none(id))
         return id;
     return named_after(position, pairs);
+}
+
+bool redis_row_position(const redisReply *reply, uint64_t *position)
+{
+    return is_entry(reply) && redis_id_parse(bytes_of_reply(reply->element[0]), position);
 }
 
 bool redis_row_name(const redisReply *reply, uint64_t *position, struct id128 *message)

@@ -52,7 +52,10 @@ void redis_words_add_hex(struct redis_words *w, uint64_t high, const uint64_t *l
 /* Appends how many words the row has, then the row; its message first. */
 void redis_row_write(struct redis_words *w, const struct change *c);
 
-/* Where an entry stands and its message, and nothing else of it. False: as below. */
+/* Where an entry stands, and nothing else of it. False: as below. */
+bool redis_row_position(const redisReply *reply, uint64_t *position);
+
+/* That and its message, and nothing else of it. False: as below. */
 bool redis_row_name(const redisReply *reply, uint64_t *position, struct id128 *message);
 
 /* Reads one entry of a reply; its bytes lie in the reply. False: it has no position, or is no

@@ -30,6 +30,12 @@ enum {
     VIEW_MS_MAX = 10 * 24 * 3600 * 1000, /* fits an interval */
 };
 
+/* Asked for at a time, with one proof: several batches to deliver; and the entry before them.
+ * A number in the text, not an argument: the statement is planned once, for all arguments. */
+#define FETCH_ROWS_TEXT "1025"
+enum { FETCH_ROWS_MAX = 4 * DELIVER_BATCH_MAX + 1 };
+_Static_assert(FETCH_ROWS_MAX == 1025, "the text says the same");
+
 /* More than the longest of each is not sent: it is no key, and no record. */
 static const struct pg_statement rows = {
     PG_READ, "SELECT l.log, l.epoch, l.changes = '@.changes'::regclass::oid, f.pruned_to,"
@@ -38,7 +44,7 @@ static const struct pg_statement rows = {
              " substring(c.record FOR 9300)"
              " FROM @.log l CROSS JOIN @.floor f LEFT JOIN"
              " (SELECT * FROM @.changes WHERE position >= $1::bigint"
-             " ORDER BY position LIMIT $2::bigint) c ON true ORDER BY c.position"};
+             " ORDER BY position LIMIT " FETCH_ROWS_TEXT ") c ON true ORDER BY c.position"};
 _Static_assert(CHANGE_RECORD_BYTES_MAX < 9300 && KEY_BYTES_MAX < 8193, "all of them fit");
 
 struct pg_mark pg_shared_mark(struct pg_shared *s)
@@ -109,9 +115,16 @@ int pg_reader_init(struct pg_reader *r, const struct pg_place *place,
     return r->stop_fd >= 0 ? ACCORD_OK : bus_fail(why, ACCORD_E_IO, "no descriptor is left");
 }
 
-void pg_reader_done(struct pg_reader *r)
+static void forget_rows(struct pg_reader *r)
 {
     PQclear(r->rows);
+    r->rows = NULL;
+    r->next_row = 0;
+}
+
+void pg_reader_done(struct pg_reader *r)
+{
+    forget_rows(r);
     pg_link_close(&r->link);
     if (r->stop_fd >= 0)
         close(r->stop_fd);
@@ -224,6 +237,7 @@ int pg_reader_attach(struct pg_reader *r, const struct cursor *resume, uint64_t 
     struct pg_log log;
     uint64_t after = 0;
 
+    forget_rows(r);
     int status = pg_reader_connect(r, why);
     if (status == ACCORD_OK)
         status = listen_again(r, why);
@@ -269,17 +283,19 @@ static bool goes_on(const struct pg_reader *r, const PGresult *result, uint64_t 
            id128_equal(pg_id(result, 0, MESSAGE), r->seen_message);
 }
 
+/* The next batch of the rows, behind `after`. */
 static size_t take_rows(struct pg_reader *r, uint64_t after)
 {
     const struct hand *hand = &r->settings->hand;
     size_t n = 0;
 
-    for (int i = 0; i < PQntuples(r->rows) && n < DELIVER_BATCH_MAX; i++) {
+    for (int i = r->next_row; i < PQntuples(r->rows) && n < DELIVER_BATCH_MAX; i++) {
         struct pg_row row = {.position = pg_number(r->rows, i, POSITION),
                              .message = pg_id(r->rows, i, MESSAGE),
                              .op = pg_bytes(r->rows, i, OP),
                              .key = pg_bytes(r->rows, i, KEY),
                              .record = pg_bytes(r->rows, i, RECORD)};
+        r->next_row = i + 1;
         if (row.position <= after)
             continue; /* the entry at `after` itself, or none at all */
         hand_take(hand, row.position);
@@ -290,34 +306,39 @@ static size_t take_rows(struct pg_reader *r, uint64_t after)
         hand_take(hand, 0);
         n++;
     }
+    if (n > 0) {
+        const struct entry *last = &r->delivered[n - 1];
+        r->seen_position = last->position;
+        r->seen_message = last->change.message;
+        pg_shared_saw(r->shared, &r->target, last->position, last->change.message);
+    }
     return n;
+}
+
+static bool has_rest(const struct pg_reader *r)
+{
+    return r->rows && r->next_row < PQntuples(r->rows);
 }
 
 static int fetch(struct pg_reader *r, uint64_t after, size_t *count, bool *outbox,
                  char why[BUS_WHY_BYTES_MAX])
 {
     struct pg_arguments a = {.count = 0};
-    uint8_t room[2][8];
+    uint8_t room[8];
 
-    PQclear(r->rows);
-    r->rows = NULL;
-    pg_put_number(&a, after, room[0]);
-    pg_put_number(&a, DELIVER_BATCH_MAX + 1, room[1]);
+    forget_rows(r);
+    pg_put_number(&a, after, room);
     int status = pg_asked(pg_link_run(&r->link, &rows, &a, &r->rows, why));
     if (status != ACCORD_OK)
         return status;
-    if (PQntuples(r->rows) == 0 || !goes_on(r, r->rows, after))
+    if (PQntuples(r->rows) == 0 || !goes_on(r, r->rows, after)) {
+        forget_rows(r);
         return bus_fail(why, ACCORD_E_GONE,
                         "the log in schema %s no longer has the entry at position %" PRIu64,
                         r->link.place->schema, after);
+    }
     *outbox = pg_is_true(r->rows, 0, OUTBOX);
     *count = take_rows(r, after);
-    if (*count > 0) {
-        const struct entry *last = &r->delivered[*count - 1];
-        r->seen_position = last->position;
-        r->seen_message = last->change.message;
-        pg_shared_saw(r->shared, &r->target, last->position, last->change.message);
-    }
     return ACCORD_OK;
 }
 
@@ -356,6 +377,11 @@ int pg_reader_read(struct pg_reader *r, uint64_t after, uint64_t timeout_ms,
 
     if (!r->listening || !r->link.conn)
         return bus_fail(why, ACCORD_E_DOWN, "it is not attached");
+    if (has_rest(r) && after == r->seen_position) {
+        *count = take_rows(r, after);
+        *entries = r->delivered;
+        return ACCORD_OK;
+    }
     for (;;) {
         bool over = stopped || pg_now_ns() >= until_ns;
         int status = ACCORD_OK;

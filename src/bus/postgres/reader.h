@@ -33,6 +33,7 @@ struct pg_reader {
     uint64_t seen_position;  /* the last entry delivered, or where reading began */
     struct id128 seen_message;
     PGresult *rows; /* what the entries point into */
+    int next_row;   /* of it, to be delivered by the next read */
     struct entry delivered[DELIVER_BATCH_MAX];
 };
 

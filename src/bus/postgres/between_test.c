@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* A synchronous standby that a commit waits for. */
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "bus/postgres/peer_test.h"
+
+/* Waits until the server's answer to a question is `answer`. */
+static void wait_for_answer(const struct postgres_server *s, const char *sql,
+                            const char *answer)
+{
+    for (int i = 0; i < 600; i++) {
+        if (strcmp(postgres_ask(s->port, "postgres", sql), answer) == 0)
+            return;
+        usleep(100000);
+    }
+    fprintf(stderr, "%s: %s\n", sql, postgres_ask(s->port, "postgres", sql));
+    test_fail("the server does not come to say so", __FILE__, __LINE__);
+}
+
+/* The commit waits for it: whether it is there is unknown, and nobody is given it. */
+TEST(postgres_does_not_know_what_a_synchronous_standby_has_not_confirmed)
+{
+    struct postgres_server primary, standby;
+    struct peer p, reader;
+    struct position last = {0};
+
+    postgres_server_make(&primary, "primary");
+    postgres_server_start(&primary);
+    postgres_server_make_standby(&standby, "standby", &primary);
+    postgres_server_start(&standby);
+    open_at(&p, primary.port, "postgres");
+    open_at(&reader, primary.port, "postgres");
+    wait_for_answer(&primary, "SELECT count(*) FROM pg_stat_replication", "1");
+    postgres_say(primary.port, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    postgres_say(primary.port, "postgres", "SELECT pg_reload_conf()");
+    wait_for_answer(&primary, "SELECT sync_state FROM pg_stat_replication", "sync");
+    published(&p, "confirmed");
+    expect(&reader, CHANGE_REMOVE, "confirmed");
+    closed(&p);
+
+    postgres_server_end(&standby, SIGKILL);
+    struct bus_settings s = settings_of(p.url, /* timeout_ms= */ 1000);
+    struct change c = removal(&p, "waits for the standby");
+    OK(bus_postgres.open(&p.bus, &s, why));
+    OK(bus_postgres.attach(p.bus, NULL, VIEW_ALL_MS, &p.attached, why));
+    CHECK(bus_postgres.publish(p.bus, &c, 1, &last, why) == ACCORD_E_TIMEOUT);
+    CHECK(last.value == 0);
+    expect_nothing(&reader);
+    /* Again, while the first still waits: bounded, and no more is known. */
+    int status = bus_postgres.publish(p.bus, &c, 1, &last, why);
+    CHECK(status == ACCORD_E_TIMEOUT || status == ACCORD_E_DOWN);
+    CHECK(last.value == 0);
+
+    postgres_server_start(&standby);
+    for (int i = 0; i < 60 && status != ACCORD_OK; i++)
+        status = bus_postgres.publish(p.bus, &c, 1, &last, why);
+    OK(status);
+    expect(&reader, CHANGE_REMOVE, "waits for the standby");
+    CHECK(reader.at.position == last.value);
+    expect_nothing(&reader); /* once, however often it was said */
+    closed(&reader);
+    closed(&p);
+    postgres_server_end(&primary, SIGQUIT);
+    postgres_server_end(&standby, SIGQUIT);
+}
+
+/* Who is tired of waiting for the standby cancels: the server commits alone, and warns. */
+TEST(postgres_takes_a_commit_without_its_standby_for_unknown)
+{
+    struct postgres_server primary;
+    struct peer p, reader;
+    struct position last = {0};
+    struct change c;
+
+    postgres_server_make(&primary, "primary");
+    postgres_server_start(&primary);
+    open_at(&p, primary.port, "postgres");
+    open_at(&reader, primary.port, "postgres");
+    c = removal(&p, "committed alone");
+    published(&p, "before");
+    expect(&reader, CHANGE_REMOVE, "before");
+    postgres_say(primary.port, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    postgres_say(primary.port, "postgres", "SELECT pg_reload_conf()");
+    wait_for_answer(&primary, "SHOW synchronous_standby_names", "*");
+
+    pid_t dba = fork();
+    CHECK(dba >= 0);
+    if (dba == 0) {
+        wait_for_answer(&primary,
+                        "SELECT bool_or(CASE WHEN wait_event = 'SyncRep' THEN"
+                        " pg_cancel_backend(pid) END) FROM pg_stat_activity",
+                        "t");
+        _exit(0);
+    }
+    CHECK(bus_postgres.publish(p.bus, &c, 1, &last, why) == ACCORD_E_TIMEOUT);
+    CHECK(strstr(why, "perhaps not on the synchronous standby"));
+    CHECK(last.value == 0);
+    int ended = 1;
+    CHECK(waitpid(dba, &ended, 0) == dba && ended == 0);
+    expect(&reader, CHANGE_REMOVE, "committed alone");
+
+    postgres_say(primary.port, "postgres", "ALTER SYSTEM RESET synchronous_standby_names");
+    postgres_say(primary.port, "postgres", "SELECT pg_reload_conf()");
+    wait_for_answer(&primary, "SHOW synchronous_standby_names", "");
+    OK(bus_postgres.publish(p.bus, &c, 1, &last, why));
+    CHECK(last.value == reader.at.position);
+    expect_nothing(&reader);
+    closed(&reader);
+    closed(&p);
+    postgres_server_end(&primary, SIGQUIT);
+}

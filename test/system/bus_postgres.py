@@ -230,6 +230,87 @@ def a_dba_prepares_the_database_and_cleans_it_up():
         expect(server.shop("SELECT count(*) FROM pg_namespace WHERE nspname = 'accord'") == "0")
 
 
+# Every transaction changes the origin and removes a key of its own, which its number was taken for
+# first; some are slow, and some never commit. "done" says what did, and in which order.
+ORDERS = """
+\\set n random(1, 10)
+BEGIN;
+SELECT nextval('orders') AS id \\gset
+SELECT accord.remove('order:' || :id);
+\\if :n > 7
+\\sleep :ms ms
+\\endif
+\\if :n = 10
+ROLLBACK;
+\\else
+INSERT INTO done VALUES (:id);
+COMMIT;
+\\endif
+"""
+
+
+def orders(server, name, seconds, clients, ms, folder):
+    """pgbench with those transactions; the slow ones sleep `ms`."""
+    path = os.path.join(folder, name + ".sql")
+    with open(path, "w", encoding="ascii") as f:
+        f.write(ORDERS)
+    os.chmod(path, 0o644)
+    return subprocess.Popen([f"{server.bin}/pgbench", "-n", "-h", "127.0.0.1", "-p", str(server.port),
+                             "-U", "postgres", "-c", str(clients), "-T", str(seconds), "-R", "200",
+                             "-D", f"ms={ms}", "-f", path, "shop"], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, text=True)
+
+
+@test
+def transactions_that_commit_late_are_never_skipped_and_hold_up_nobody():
+    """ACCORD_SLOW_SECONDS: for how long (as many minutes as you like by hand)."""
+    seconds = int(os.environ.get("ACCORD_SLOW_SECONDS", "5"))
+    with fleet() as (start, server):
+        joined(start, server.url(), server.url())
+        server.shop("CREATE SEQUENCE orders; CREATE TABLE done (id bigint PRIMARY KEY)")
+        path = os.path.join(start.folder, "watched")
+        with open(path, "w", encoding="utf-8") as out:
+            watch = subprocess.Popen([ACCORD, "watch", "order:*", "--socket", start.folder +
+                                      "/web2.sock"], stdout=out, stderr=subprocess.PIPE, text=True)
+        try:
+            expect("watching" in watch.stderr.readline(), "accord watch")
+
+            def seen():
+                with open(path, encoding="utf-8") as f:
+                    return [line.split()[1] for line in f if line.startswith("remove order:")
+                            and line.endswith("\n")]
+
+            # One transaction is open from before all others until after them.
+            slowest = subprocess.Popen(
+                [f"{server.bin}/psql", "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p",
+                 str(server.port), "-U", "postgres", "shop"], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True)
+            slowest.stdin.write("BEGIN; SELECT accord.remove('order:slowest');\n\\echo open\n")
+            slowest.stdin.flush()
+            while slowest.stdout.readline().strip() != "open":
+                expect(slowest.poll() is None, "psql")
+            runs = [orders(server, "some", seconds, 8, 700, start.folder),
+                    orders(server, "many", seconds, 8, 20, start.folder)]
+            for bench in runs:
+                _, said = bench.communicate(timeout=seconds + 120)
+                expect(bench.returncode == 0, said[-2000:])
+            done = {f"order:{n}" for n in server.shop("SELECT id FROM done").split()}
+            given = int(server.shop("SELECT last_value FROM orders"))
+            expect(0 < len(done) < given, len(done), given)
+            soon(lambda: len(seen()) >= len(done), "all that was committed is removed")
+            expect(set(seen()) == done, "and nothing else is, while the slowest is still open",
+                   set(seen()) ^ done)
+            expect(len(seen()) == len(done), "once each")
+            slowest.communicate("COMMIT;\n", timeout=START)
+            soon(lambda: "order:slowest" in seen(), "the slowest comes last")
+            expect(len(seen()) == len(done) + 1)
+            print(f"# {len(done)} committed of {given}, in {seconds} s, one open all the while",
+                  file=sys.stderr)
+        finally:
+            watch.terminate()
+            watch.wait(WAIT)
+
+
 def keeps_its_promises(verb, *flags):
     with fleet() as (_, server):
         done = subprocess.run([ACCORD, verb, "--bus", server.url(f"shop?cluster={verb}"), *flags],

@@ -5,6 +5,8 @@
  *
  *   removal-nats-3   a removal sent to one node until it is gone on three, against js_Publish()
  * in one process until an ordered subscription in another has it; they take turns
+ *   …-of-3           the same against three such subscriptions in three processes, until the
+ *                    prober that looks at the nodes has seen that the last of them has it
  *   nats-sustained   changes a second, published in full batches, against one message for each,
  *                    asynchronously
  *   nats-catch-up    changes a second, read from the first to the last, against an ordered
@@ -28,6 +30,7 @@
 enum { IDLE_S = 10, WAIT_MS = 30000, IN_FLIGHT = 1024 };
 
 #define RAW_STREAM  "RAW"
+#define RAW3_STREAM "RAW3"
 #define MANY_STREAM "RAWMANY"
 
 static uint16_t port, monitor;
@@ -124,14 +127,14 @@ static natsSubscription *subscribed(jsCtx *js, const char *stream)
 
 /* ---- a removal ---- */
 
-_Noreturn static void receive(struct receiver *s, __attribute__((unused)) const char *argument)
+_Noreturn static void receive(struct receiver *s, const char *stream)
 {
     jsCtx *js = NULL;
     natsMsg *m = NULL;
 
     connected(&js);
-    add_stream(js, RAW_STREAM);
-    natsSubscription *sub = subscribed(js, RAW_STREAM);
+    add_stream(js, stream);
+    natsSubscription *sub = subscribed(js, stream);
     receiver_saw(s, 1, 0);
     for (;;) {
         if (natsSubscription_NextMsg(&m, sub, WAIT_MS) != NATS_OK)
@@ -141,13 +144,42 @@ _Noreturn static void receive(struct receiver *s, __attribute__((unused)) const 
     }
 }
 
-static double publish_raw(jsCtx *js, struct receiver *s, const char *key)
+struct raw {
+    jsCtx *js;
+    const char *stream, *key;
+};
+
+static void send_raw(void *context)
+{
+    const struct raw *r = context;
+
+    must(js_Publish(NULL, r->js, r->stream, r->key, (int)strlen(r->key), NULL, NULL),
+         "publish");
+}
+
+static double publish_raw(struct raw *r, struct receiver *s)
 {
     uint32_t before = receiver_rest(s);
 
     uint64_t sent_ns = bench_now_ns();
-    must(js_Publish(NULL, js, RAW_STREAM, key, (int)strlen(key), NULL, NULL), "publish");
+    send_raw(r);
     return receiver_us(s, before, sent_ns);
+}
+
+static void report_removal(const char *name, double ours, double raw, const char *peer)
+{
+    bench_report(&(struct bench_result){.name = name,
+                                        .ours = ours,
+                                        .against = raw,
+                                        .unit = "µs",
+                                        .peer = peer,
+                                        .goal = 1 / 1.5,
+                                        .bus = "nats",
+                                        .durability = "as sync_interval says, both",
+                                        .clock = "CLOCK_BOOTTIME",
+                                        .pinning =
+                                            "writers on 0; prober on 1 in the idle class; "
+                                            "server, nodes, subscribers anywhere"});
 }
 
 static void measure_removal(struct three *three, struct receiver *s)
@@ -155,28 +187,23 @@ static void measure_removal(struct three *three, struct receiver *s)
     static double raw[THREE_ROUNDS];
     jsCtx *js = NULL;
     natsConnection *c = connected(&js);
+    struct raw one = {js, RAW_STREAM, three->key}, all = {js, RAW3_STREAM, three->key};
 
     bench_pin(0);
     for (int i = 0; i < THREE_ROUNDS; i++) {
         three_remove(three, i);
-        raw[i] = publish_raw(js, s, three->key);
+        raw[i] = publish_raw(&one, s);
+        three_receive(three, i, send_raw, &all);
     }
     receiver_stop(s);
     jsCtx_Destroy(js);
     natsConnection_Destroy(c);
     double ours = three_report(three);
-    bench_report(
-        &(struct bench_result){.name = "removal-nats-3",
-                               .ours = ours,
-                               .against = three_p50("raw js_Publish to receipt", raw),
-                               .unit = "µs",
-                               .peer = "libnats, js_Publish to an ordered subscription",
-                               .goal = 1 / 1.5,
-                               .bus = "nats",
-                               .durability = "as sync_interval says, both",
-                               .clock = "CLOCK_BOOTTIME",
-                               .pinning = "writers on 0; prober on 1 in the idle class; "
-                                          "server, nodes, subscriber anywhere"});
+    report_removal("removal-nats-3", ours, three_p50("raw js_Publish to receipt", raw),
+                   "libnats, js_Publish to an ordered subscription");
+    report_removal("removal-nats-3-of-3", ours, three_report_raw(three),
+                   "libnats, js_Publish to three ordered subscriptions, seen by the same "
+                   "prober");
 }
 
 /* ---- many changes ---- */
@@ -228,7 +255,7 @@ static void measure_many(void)
     snprintf(url, sizeof url, "nats://127.0.0.1:%u/many", port);
     struct bus *b = many_open(&bus_nats, url, &attached);
     for (int i = 0; i < MANY_TURNS; i++) {
-        size_t some = MANY_CHANGES / MANY_TURNS, first = (size_t)i * some;
+        size_t some = many_changes() / MANY_TURNS, first = (size_t)i * some;
         ours += many_publish(&bus_nats, b, first, some);
         raw += publish_many_raw(js, first, some);
     }
@@ -237,8 +264,8 @@ static void measure_many(void)
                 "as sync_interval says, both");
     ours = raw = 0;
     for (int i = 0; i < MANY_TURNS; i++) {
-        ours += many_read(&bus_nats, b, attached.after, MANY_CHANGES);
-        raw += read_raw(js, MANY_CHANGES);
+        ours += many_read(&bus_nats, b, attached.after, many_changes());
+        raw += read_raw(js, many_changes());
     }
     many_report("nats-catch-up", "nats", ours / MANY_TURNS, raw / MANY_TURNS,
                 "libnats, an ordered subscription to a message for each", 1 / 1.5,
@@ -301,7 +328,10 @@ int main(void)
     char url[64];
 
     start_server();
-    struct receiver *s = receiver_start(receive, NULL); /* before libnats has threads here */
+    /* Before libnats has threads here. */
+    struct receiver *s = receiver_start(receive, RAW_STREAM);
+    for (int i = 0; i < THREE_NODES; i++)
+        three.receivers[i] = receiver_start(receive, RAW3_STREAM);
     snprintf(url, sizeof url, "nats://127.0.0.1:%u/three", port);
     three_start(&three, url);
     measure_idle();

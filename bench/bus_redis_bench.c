@@ -5,6 +5,8 @@
  *
  *   removal-redis-3  a removal sent to one node until it is gone on three, against XADD in one
  *                    process until XREAD BLOCK returned in another; they take turns
+ *   …-of-3           the same against XREAD BLOCK in three processes, until the prober that
+ *                    looks at the nodes has seen that the last of them has it
  *   redis-sustained  changes a second, published in full batches, against XADD of the same
  *                    fields, as many in one write
  *   redis-catch-up   changes a second, read from the first to the last, against XRANGE of as
@@ -72,14 +74,14 @@ static redisReply *take(redisContext *c)
 
 /* ---- a removal ---- */
 
-_Noreturn static void receive(struct receiver *s, __attribute__((unused)) const char *argument)
+_Noreturn static void receive(struct receiver *s, const char *stream)
 {
     char last[REDIS_ID_BYTES_MAX] = "0-0";
 
     redisContext *c = connected();
     receiver_saw(s, 1, 0);
     for (;;) {
-        redisAppendCommand(c, "XREAD COUNT 256 BLOCK 0 STREAMS raw %s", last);
+        redisAppendCommand(c, "XREAD COUNT 256 BLOCK 0 STREAMS %s %s", stream, last);
         redisReply *r = take(c);
         uint64_t seen_ns = bench_now_ns();
         const redisReply *entries = r->element[0]->element[1];
@@ -90,43 +92,65 @@ _Noreturn static void receive(struct receiver *s, __attribute__((unused)) const 
     }
 }
 
-static double publish_raw(redisContext *c, struct receiver *s, const char *key)
+struct raw {
+    redisContext *c;
+    const char *stream, *key;
+};
+
+static void send_raw(void *context)
+{
+    const struct raw *r = context;
+
+    redisAppendCommand(r->c, "XADD %s * message %s op remove key %s", r->stream,
+                       "0123456789abcdef0123456789abcdef", r->key);
+    freeReplyObject(take(r->c));
+}
+
+static double publish_raw(struct raw *r, struct receiver *s)
 {
     uint32_t before = receiver_rest(s);
 
     uint64_t sent_ns = bench_now_ns();
-    redisAppendCommand(c, "XADD raw * message %s op remove key %s",
-                       "0123456789abcdef0123456789abcdef", key);
-    freeReplyObject(take(c));
+    send_raw(r);
     return receiver_us(s, before, sent_ns);
 }
 
-static void measure_removal(struct three *three)
+static void report_removal(const char *name, double ours, double raw, const char *peer)
 {
-    static double raw[THREE_ROUNDS];
-    struct receiver *s = receiver_start(receive, NULL);
-    redisContext *c = connected();
-
-    bench_pin(0);
-    for (int i = 0; i < THREE_ROUNDS; i++) {
-        three_remove(three, i);
-        raw[i] = publish_raw(c, s, three->key);
-    }
-    receiver_stop(s);
-    redisFree(c);
-    double ours = three_report(three);
-    bench_report(&(struct bench_result){.name = "removal-redis-3",
+    bench_report(&(struct bench_result){.name = name,
                                         .ours = ours,
-                                        .against = three_p50("raw XADD to XREAD", raw),
+                                        .against = raw,
                                         .unit = "µs",
-                                        .peer = "hiredis, XADD to XREAD BLOCK, one subscriber",
+                                        .peer = peer,
                                         .goal = 1 / 1.5,
                                         .bus = "redis",
                                         .durability = "none, both",
                                         .clock = "CLOCK_BOOTTIME",
                                         .pinning =
                                             "writers on 0; prober on 1 in the idle class; "
-                                            "server, nodes, subscriber anywhere"});
+                                            "server, nodes, subscribers anywhere"});
+}
+
+static void measure_removal(struct three *three)
+{
+    static double raw[THREE_ROUNDS];
+    struct receiver *s = receiver_start(receive, "raw");
+    redisContext *c = connected();
+    struct raw one = {c, "raw", three->key}, all = {c, "raw3", three->key};
+
+    bench_pin(0);
+    for (int i = 0; i < THREE_ROUNDS; i++) {
+        three_remove(three, i);
+        raw[i] = publish_raw(&one, s);
+        three_receive(three, i, send_raw, &all);
+    }
+    receiver_stop(s);
+    redisFree(c);
+    double ours = three_report(three);
+    report_removal("removal-redis-3", ours, three_p50("raw XADD to XREAD", raw),
+                   "hiredis, XADD to XREAD BLOCK, one subscriber");
+    report_removal("removal-redis-3-of-3", ours, three_report_raw(three),
+                   "hiredis, XADD to XREAD BLOCK, three subscribers, seen by the same prober");
 }
 
 /* ---- many changes ---- */
@@ -183,7 +207,7 @@ static void measure_many(void)
     snprintf(url, sizeof url, "redis://127.0.0.1:%u/many", port);
     struct bus *b = many_open(&bus_redis, url, &attached);
     for (int i = 0; i < MANY_TURNS; i++) {
-        size_t some = MANY_CHANGES / MANY_TURNS, first = (size_t)i * some;
+        size_t some = many_changes() / MANY_TURNS, first = (size_t)i * some;
         ours += many_publish(&bus_redis, b, first, some);
         raw += publish_many_raw(c, first, some);
     }
@@ -191,8 +215,8 @@ static void measure_many(void)
                 "hiredis, XADD of the same fields, pipelined", 0.8, "none, both");
     ours = raw = 0;
     for (int i = 0; i < MANY_TURNS; i++) {
-        ours += many_read(&bus_redis, b, attached.after, MANY_CHANGES);
-        raw += read_raw(c, MANY_CHANGES);
+        ours += many_read(&bus_redis, b, attached.after, many_changes());
+        raw += read_raw(c, many_changes());
     }
     many_report("redis-catch-up", "redis", ours / MANY_TURNS, raw / MANY_TURNS,
                 "hiredis, XRANGE of 256 at a time", 1 / 1.5, "none, both");
@@ -244,6 +268,8 @@ int main(void)
 
     start_server();
     snprintf(url, sizeof url, "redis://127.0.0.1:%u/three", port);
+    for (int i = 0; i < THREE_NODES; i++)
+        three.receivers[i] = receiver_start(receive, "raw3");
     three_start(&three, url);
     measure_idle();
     measure_removal(&three);

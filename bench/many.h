@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
 /* many.h - many changes over one bus: published in full batches, and read from the first to the
- * last. Any failure ends the program. */
+ * last. Any failure ends the program.
+ *
+ * How many is said by ACCORD_BENCH_CHANGES (rounded up to MANY_TURNS full batches): by default
+ * few enough for every run, as the ratio is the same. */
 #ifndef ACCORD_BENCH_MANY_H
 #define ACCORD_BENCH_MANY_H
 
@@ -9,7 +12,9 @@
 
 #include "bus/bus.h"
 
-enum { MANY_CHANGES = 200 * PUBLISH_BATCH_MAX, MANY_TURNS = 4 };
+enum { MANY_TURNS = 4 };
+
+size_t many_changes(void);
 
 /* The change of that number; `key` is its. */
 struct change many_change(uint64_t number, char key[FILL_KEY_BYTES + 1]);
@@ -21,7 +26,7 @@ struct bus *many_open(const struct bus_ops *ops, const char *url,
 double many_publish(const struct bus_ops *ops, struct bus *b, size_t first, size_t count);
 double many_read(const struct bus_ops *ops, struct bus *b, uint64_t after, size_t count);
 
-/* One row: MANY_CHANGES in so many seconds. */
+/* One row: many_changes() in so many seconds. */
 void many_report(const char *name, const char *bus, double ours_s, double raw_s,
                  const char *peer, double goal, const char *durability);
 

@@ -4,17 +4,20 @@
  *
  * Removal: from sending DEL to one of three nodes until a prober finds the key in none of their
  * shared memories, against an INSERT and a NOTIFY of one connection until another process has
- * SELECTed the row. Sustained: rows a second through the bus's publish(), against INSERTs of as
- * many rows. Catch-up: rows a second through read(), against a SELECT by pages. They take
- * turns.
+ * SELECTed the row; and against three such processes, until the same prober has seen that the
+ * last of them has it. Sustained: rows a second through the bus's publish(), against INSERTs of
+ * the same. Catch-up: rows a second through read(), against a SELECT by pages. They take turns.
  */
 #include "bench.h"
+#include "many.h"
 #include "three.h"
 
 #include "bus/bus.h"
 
+#include <inttypes.h>
 #include <libpq-fe.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +25,6 @@
 #include <unistd.h>
 
 enum {
-    TIMEOUT_MS = 10000,
-    BATCH = 256,
-    BATCHES = 40,
-    TURNS = 5,
     PORT = 54329 /* of the name of a unix socket in the folder: nobody listens there by TCP */
 };
 
@@ -99,13 +98,15 @@ static void url_of(char url[512], const char *cluster)
 
 /* ---- the bare client ---- */
 
-_Noreturn static void receive(struct receiver *s, __attribute__((unused)) const char *argument)
+/* `table` is the channel's name, too. */
+_Noreturn static void receive(struct receiver *s, const char *table)
 {
     PGconn *c = connected();
     char sql[128];
     long last = 0;
 
-    say(c, "LISTEN bare");
+    snprintf(sql, sizeof sql, "LISTEN %s", table);
+    say(c, sql);
     receiver_saw(s, 1, 0);
     for (;;) {
         struct pollfd p = {.fd = PQsocket(c), .events = POLLIN};
@@ -114,7 +115,8 @@ _Noreturn static void receive(struct receiver *s, __attribute__((unused)) const 
         PQconsumeInput(c);
         while ((n = PQnotifies(c)))
             PQfreemem(n);
-        snprintf(sql, sizeof sql, "SELECT id, key FROM bare WHERE id > %ld ORDER BY id", last);
+        snprintf(sql, sizeof sql, "SELECT id, key FROM %s WHERE id > %ld ORDER BY id", table,
+                 last);
         PGresult *r = run(c, sql);
         int count = PQntuples(r);
         if (count > 0) {
@@ -126,25 +128,41 @@ _Noreturn static void receive(struct receiver *s, __attribute__((unused)) const 
     }
 }
 
-static double publish_bare(PGconn *c, struct receiver *s)
+struct bare {
+    PGconn *c;
+    const char *table;
+};
+
+static void send_bare(void *context)
+{
+    const struct bare *b = context;
+    char sql[128];
+
+    snprintf(sql, sizeof sql, "INSERT INTO %s (key) VALUES ('0123456789abcdef'); NOTIFY %s",
+             b->table, b->table);
+    say(b->c, sql);
+}
+
+static double publish_bare(struct bare *b, struct receiver *s)
 {
     uint32_t before = receiver_rest(s);
 
     uint64_t sent_ns = bench_now_ns();
-    say(c, "INSERT INTO bare (key) VALUES ('0123456789abcdef'); NOTIFY bare");
+    send_bare(b);
     return receiver_us(s, before, sent_ns);
 }
 
 /* ---- three nodes ---- */
 
-static void report(const char *name, double ours, double bare, const char *unit, bool more)
+static void report(const char *name, double ours, double bare, const char *unit, bool more,
+                   const char *peer)
 {
     bench_report(&(struct bench_result){.name = name,
                                         .ours = ours,
                                         .against = bare,
                                         .unit = unit,
                                         .more_is_better = more,
-                                        .peer = "libpq: INSERT and NOTIFY, LISTEN and SELECT",
+                                        .peer = peer,
                                         .goal = 1 / 1.5,
                                         .bus = "postgres, unix socket",
                                         .durability = "fsync at each commit, both",
@@ -155,130 +173,155 @@ static void measure_removals(PGconn *c)
 {
     static struct three nodes;
     static double bare[THREE_ROUNDS];
+    struct bare one = {c, "bare"}, all = {c, "bare3"};
     char url[512];
 
     url_of(url, "nodes");
+    for (int i = 0; i < THREE_NODES; i++)
+        nodes.receivers[i] = receiver_start(receive, "bare3");
     three_start(&nodes, url);
-    struct receiver *subscriber = receiver_start(receive, NULL);
+    struct receiver *subscriber = receiver_start(receive, "bare");
     for (int i = 0; i < THREE_ROUNDS; i++) {
         three_remove(&nodes, i);
-        bare[i] = publish_bare(c, subscriber);
+        bare[i] = publish_bare(&one, subscriber);
+        three_receive(&nodes, i, send_bare, &all);
     }
     receiver_stop(subscriber);
     double ours = three_report(&nodes);
-    report("removal-postgres-3", ours, three_p50("libpq", bare), "µs", false);
+    report("removal-postgres-3", ours, three_p50("libpq", bare), "µs", false,
+           "libpq: INSERT and NOTIFY, LISTEN and SELECT, one subscriber");
+    report("removal-postgres-3-of-3", ours, three_report_raw(&nodes), "µs", false,
+           "the same, three subscribers, seen by the same prober");
 }
 
 /* ---- rates ---- */
 
-static double rate_since(uint64_t began_ns)
+enum { COLUMNS = 5, TEXT_BYTES = PUBLISH_BATCH_MAX * 512 };
+
+/* One array of each column, as text: what the bus writes of a change, without its proofs. */
+struct rows {
+    char *text[COLUMNS];
+    size_t used[COLUMNS];
+};
+
+static void add(struct rows *r, size_t column, const char *format, ...)
 {
-    return (double)BATCH * BATCHES * 1e9 / (double)(bench_now_ns() - began_ns);
+    va_list more;
+
+    va_start(more, format);
+    int size = vsnprintf(r->text[column] + r->used[column], TEXT_BYTES - r->used[column],
+                         format, more);
+    va_end(more);
+    r->used[column] += (size_t)size;
+    if (size < 0 || r->used[column] >= TEXT_BYTES)
+        bench_die("room for a batch");
 }
 
-static void must(int status, const char *why)
+static void add_bytes(struct rows *r, size_t column, struct bytes b)
 {
-    if (status == ACCORD_OK)
-        return;
-    fprintf(stderr, "bench: %s\n", why);
-    exit(1);
+    add(r, column, "\"\\\\x");
+    for (size_t i = 0; i < b.size_bytes; i++)
+        add(r, column, "%02x", b.data[i]);
+    add(r, column, "\"");
 }
 
-static double publish_batches(const struct bus_ops *ops, struct bus *b, uint64_t *sequence)
+static void add_change(struct rows *r, uint64_t number)
 {
-    static struct change changes[BATCH];
-    char why[BUS_WHY_BYTES_MAX] = "";
-    struct position last;
+    static uint8_t record[CHANGE_RECORD_BYTES_MAX];
+    char name[FILL_KEY_BYTES + 1];
+    struct change c = many_change(number, name);
+    size_t size = 0;
 
+    if (change_encode(&c, record, sizeof record, &size) != ACCORD_OK)
+        bench_die("a record");
+    for (size_t i = 0; i < COLUMNS; i++)
+        add(r, i, r->used[i] == 0 ? "{" : ",");
+    add(r, 0, "remove");
+    add_bytes(r, 1, c.key);
+    add(r, 2, "%016" PRIx64 "%016" PRIx64, c.message.high, c.message.low);
+    add_bytes(r, 3, c.origin);
+    add_bytes(r, 4, bytes_of(record, size));
+}
+
+static double insert_many(PGconn *c, size_t first, size_t count)
+{
+    static struct rows r;
     uint64_t began_ns = bench_now_ns();
-    for (int n = 0; n < BATCHES; n++) {
-        for (int i = 0; i < BATCH; i++) {
-            ++*sequence;
-            changes[i] = (struct change){.op = CHANGE_REMOVE,
-                                         .key = bytes_of(key, FILL_KEY_BYTES),
-                                         .message = {*sequence << 16 | 1, *sequence},
-                                         .origin = bytes_of_text("bench"),
-                                         .incarnation = {1, 1},
-                                         .sequence = *sequence};
-        }
-        must(ops->publish(b, changes, BATCH, &last, why), why);
+
+    for (size_t i = 0; i < COLUMNS && !r.text[i]; i++)
+        if (!(r.text[i] = malloc(TEXT_BYTES)))
+            bench_die("memory");
+    for (size_t at = 0; at < count; at += PUBLISH_BATCH_MAX) {
+        memset(r.used, 0, sizeof r.used);
+        for (size_t i = 0; i < PUBLISH_BATCH_MAX; i++)
+            add_change(&r, first + at + i);
+        for (size_t i = 0; i < COLUMNS; i++)
+            add(&r, i, "}");
+        PGresult *done =
+            PQexecPrepared(c, "many", COLUMNS, (const char *const *)r.text, NULL, NULL, 0);
+        if (PQresultStatus(done) != PGRES_COMMAND_OK)
+            bench_die(PQerrorMessage(c));
+        PQclear(done);
+        say(c, "NOTIFY bare");
     }
-    return rate_since(began_ns);
+    return (double)(bench_now_ns() - began_ns) / 1e9;
 }
 
-static double insert_batches(PGconn *c)
+static double select_many(PGconn *c, size_t count)
 {
-    uint64_t began_ns = bench_now_ns();
-
-    for (int n = 0; n < BATCHES; n++)
-        say(c, "INSERT INTO bare (key) SELECT '0123456789abcdef' FROM generate_series(1, 256);"
-               "NOTIFY bare");
-    return rate_since(began_ns);
-}
-
-static double read_batches(const struct bus_ops *ops, struct bus *b, uint64_t *after)
-{
-    const struct entry *entries;
-    char why[BUS_WHY_BYTES_MAX] = "";
-    size_t count = 0;
+    char sql[160];
+    long last = 0;
+    size_t some;
 
     uint64_t began_ns = bench_now_ns();
-    for (size_t n = 0; n < (size_t)BATCH * BATCHES; n += count) {
-        must(ops->read(b, *after, TIMEOUT_MS, &entries, &count, why), why);
-        if (count > 0)
-            *after = entries[count - 1].position;
-    }
-    return rate_since(began_ns);
-}
-
-static double select_batches(PGconn *c, long *last)
-{
-    char sql[128];
-    int count = 0;
-
-    uint64_t began_ns = bench_now_ns();
-    for (int n = 0; n < BATCH * BATCHES; n += count) {
-        snprintf(sql, sizeof sql, "SELECT * FROM bare WHERE id > %ld ORDER BY id LIMIT %d",
-                 *last, BATCH);
+    for (size_t got = 0; got < count; got += some) {
+        snprintf(sql, sizeof sql,
+                 "SELECT id, op, key, message, origin, record FROM bare WHERE id > %ld"
+                 " ORDER BY id LIMIT %d",
+                 last, DELIVER_BATCH_MAX);
         PGresult *r = run(c, sql);
-        count = PQntuples(r);
-        *last = strtol(PQgetvalue(r, count - 1, 0), NULL, 10);
+        some = (size_t)PQntuples(r);
+        if (some == 0)
+            bench_die("rows are missing");
+        last = strtol(PQgetvalue(r, (int)some - 1, 0), NULL, 10);
         PQclear(r);
     }
-    return rate_since(began_ns);
+    return (double)(bench_now_ns() - began_ns) / 1e9;
 }
 
-static void measure_rates(PGconn *c)
+static void measure_many(PGconn *c)
 {
-    double ours[TURNS], bare[TURNS], replay[TURNS], selects[TURNS];
-    struct bus_settings s = {.max_stale_ms = 3000,
-                             .retain_ms = 3600000,
-                             .retain_changes = 1000000,
-                             .timeout_ms = TIMEOUT_MS};
-    char url[512], why[BUS_WHY_BYTES_MAX] = "";
     struct bus_attached attached;
-    struct bus *b = NULL;
-    uint64_t sequence = 0;
+    double ours = 0, bare = 0;
+    char url[512], why[BUS_WHY_BYTES_MAX] = "";
 
     url_of(url, "rates");
-    s.url = url;
     const struct bus_ops *ops = bus_find(url, why);
-    must(ops ? ops->open(&b, &s, why) : ACCORD_E_INVALID, why);
-    must(ops->attach(b, NULL, 0, &attached, why), why);
-    uint64_t after = attached.after;
+    if (!ops)
+        bench_die(why);
+    struct bus *b = many_open(ops, url, &attached);
     say(c, "TRUNCATE bare RESTART IDENTITY");
-    long last = 0;
-    for (int i = 0; i < TURNS; i++) {
-        ours[i] = publish_batches(ops, b, &sequence);
-        bare[i] = insert_batches(c);
-        replay[i] = read_batches(ops, b, &after);
-        selects[i] = select_batches(c, &last);
+    PQclear(PQprepare(c, "many",
+                      "INSERT INTO bare (op, key, message, origin, record) SELECT * FROM"
+                      " unnest($1::text[], $2::bytea[], $3::uuid[], $4::bytea[], $5::bytea[])",
+                      0, NULL));
+    for (int i = 0; i < MANY_TURNS; i++) {
+        size_t some = many_changes() / MANY_TURNS, first = (size_t)i * some;
+        ours += many_publish(ops, b, first, some);
+        bare += insert_many(c, first, some);
     }
+    many_report("postgres-sustained", "postgres, unix socket", ours, bare,
+                "libpq: INSERT of the same rows by arrays, and NOTIFY", 0.8,
+                "fsync at each commit, both");
+    ours = bare = 0;
+    for (int i = 0; i < MANY_TURNS; i++) {
+        ours += many_read(ops, b, attached.after, many_changes());
+        bare += select_many(c, many_changes());
+    }
+    many_report("postgres-catch-up", "postgres, unix socket", ours / MANY_TURNS,
+                bare / MANY_TURNS, "libpq: SELECT of the same rows, 256 at a time", 1 / 1.5,
+                "fsync at each commit, both");
     ops->close(b);
-    report("postgres-sustained", bench_median(ours, TURNS), bench_median(bare, TURNS), "op/s",
-           true);
-    report("postgres-catch-up", bench_median(replay, TURNS), bench_median(selects, TURNS),
-           "op/s", true);
 }
 
 int main(void)
@@ -287,10 +330,12 @@ int main(void)
     start_server();
     PGconn *c = connected();
     say(c,
-        "CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, key text,"
-        " message uuid UNIQUE DEFAULT gen_random_uuid(), inserted timestamptz DEFAULT now())");
+        "CREATE TABLE bare (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, op text,"
+        " key bytea, message uuid UNIQUE DEFAULT gen_random_uuid(), origin bytea, record bytea,"
+        " inserted timestamptz DEFAULT now());"
+        "CREATE TABLE bare3 (LIKE bare INCLUDING ALL)");
     measure_removals(c);
-    measure_rates(c);
+    measure_many(c);
     PQfinish(c);
     return 0;
 }

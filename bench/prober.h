@@ -15,13 +15,20 @@ enum { PROBER_NODES_MAX = 4 };
 
 struct prober;
 
-/* Attaches to the nodes at these socket paths, on processor `cpu`, and sleeps. */
+/* Attaches to the nodes at these socket paths, on processor `cpu`, and sleeps. It may spin on
+ * words of shared memory, too, so that others are measured in the same way. */
 struct prober *prober_start(int cpu, const char *const sockets[], size_t count);
+struct prober *prober_start_with(int cpu, const char *const sockets[], size_t count,
+                                 const _Atomic uint32_t *const words[], size_t word_count);
 
 /* Returns once `key` is a hit on every node and the prober spins. */
 void prober_arm(struct prober *p, const char *key);
 
-/* Sleeps until the key is a hit nowhere; gone_ns[i]: when that was first seen of node i. */
+/* Returns once the prober spins on its words instead, each until it is another than now. */
+void prober_arm_words(struct prober *p);
+
+/* Sleeps until the key is a hit nowhere; gone_ns[i]: when that was first seen of node i. Of
+ * words: until all have changed. */
 void prober_wait(struct prober *p, uint64_t gone_ns[]);
 
 /* Sleeps until *counter is `value`; ends the program when that takes ten seconds. */

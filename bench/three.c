@@ -38,7 +38,11 @@ void three_start(struct three *t, const char *bus)
         sockets[i] = strdup(bench_path(file));
         t->fds[i] = bench_connect(sockets[i]);
     }
-    t->prober = prober_start(1, sockets, THREE_NODES);
+    const _Atomic uint32_t *words[THREE_NODES];
+    size_t word_count = t->receivers[0] ? THREE_NODES : 0;
+    for (size_t i = 0; i < word_count; i++)
+        words[i] = &t->receivers[i]->seen;
+    t->prober = prober_start_with(1, sockets, THREE_NODES, words, word_count);
 }
 
 void three_remove(struct three *t, int i)
@@ -62,6 +66,25 @@ void three_remove(struct three *t, int i)
     t->us[THREE_NODES][i] = last;
 }
 
+void three_receive(struct three *t, int i, void (*send)(void *context), void *context)
+{
+    uint64_t seen_ns[THREE_NODES];
+
+    t->raw_us[i] = t->raw_own_us[i] = 0;
+    usleep(THREE_SETTLE_US);
+    prober_arm_words(t->prober);
+    usleep(THREE_SETTLE_US);
+    uint64_t sent_ns = bench_now_ns();
+    send(context);
+    prober_wait(t->prober, seen_ns);
+    for (int n = 0; n < THREE_NODES; n++) {
+        double seen = (double)(seen_ns[n] - sent_ns) / 1000;
+        double own = (double)(t->receivers[n]->seen_ns - sent_ns) / 1000;
+        t->raw_us[i] = seen > t->raw_us[i] ? seen : t->raw_us[i];
+        t->raw_own_us[i] = own > t->raw_own_us[i] ? own : t->raw_own_us[i];
+    }
+}
+
 double three_p50(const char *who, double *us)
 {
     double half = bench_percentile(us, THREE_ROUNDS, 500);
@@ -77,6 +100,12 @@ double three_report(struct three *t)
     three_p50("on node b", t->us[1]);
     three_p50("on node c", t->us[2]);
     return three_p50("on all three", t->us[THREE_NODES]);
+}
+
+double three_report_raw(struct three *t)
+{
+    three_p50("raw, three told", t->raw_own_us);
+    return three_p50("raw, three seen", t->raw_us);
 }
 
 struct receiver *receiver_start(void (*receive)(struct receiver *, const char *argument),

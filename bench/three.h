@@ -13,19 +13,28 @@
 
 enum { THREE_NODES = 3, THREE_ROUNDS = 300, THREE_SETTLE_US = 2000 };
 
+struct receiver;
+
 struct three {
     char key[FILL_KEY_BYTES + 1];
     int fds[THREE_NODES];
     struct prober *prober;
     double us[THREE_NODES + 1][THREE_ROUNDS]; /* of each node, and of all three */
+    struct receiver *receivers[THREE_NODES];  /* set before three_start(), or NULL */
+    double raw_us[THREE_ROUNDS];              /* of all three, as the same prober saw it */
+    double raw_own_us[THREE_ROUNDS];          /* as each said itself, the last of them */
 };
 
 /* Starts the nodes, and the prober on processor 1. */
 void three_start(struct three *t, const char *bus);
 /* Round `i`: the key is there on all three, and removed. */
 void three_remove(struct three *t, int i);
+/* The same without us: `send` publishes one thing to the three receivers. */
+void three_receive(struct three *t, int i, void (*send)(void *context), void *context);
 /* Prints the percentiles of each node; returns p50 of all three, in µs. */
 double three_report(struct three *t);
+/* The same of the receivers, as the prober saw them. */
+double three_report_raw(struct three *t);
 /* Prints percentiles of THREE_ROUNDS times; returns p50. */
 double three_p50(const char *who, double *us);
 

@@ -11,9 +11,10 @@
  *                    asynchronously
  *   nats-catch-up    changes a second, read from the first to the last, against an ordered
  *                    subscription to those messages, thrown away
- *   nats-idle-3      messages a second that the server has from each of three idle nodes
+ *   idle-nats-…      what nodes send that have nothing to do (idle.h)
  */
 #include "bench.h"
+#include "idle.h"
 #include "many.h"
 #include "three.h"
 
@@ -27,7 +28,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { IDLE_S = 10, WAIT_MS = 30000, IN_FLIGHT = 1024 };
+enum { WAIT_MS = 30000, IN_FLIGHT = 1024 };
 
 #define RAW_STREAM  "RAW"
 #define RAW3_STREAM "RAW3"
@@ -278,7 +279,7 @@ static void measure_many(void)
 /* ---- nothing ---- */
 
 /* "in_msgs" of the server's /varz. */
-static long long messages_in(void)
+static double messages_in(void *context)
 {
     static const char question[] = "GET /varz HTTP/1.0\r\n\r\n";
     static char text[65536];
@@ -287,6 +288,7 @@ static long long messages_in(void)
     size_t used = 0;
     ssize_t got;
 
+    (void)context;
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (connect(fd, (struct sockaddr *)&a, sizeof a) != 0)
         bench_die("the server's monitor");
@@ -298,28 +300,29 @@ static long long messages_in(void)
     const char *at = strstr(text, "\"in_msgs\":");
     if (!at)
         bench_die("in_msgs of the server's monitor");
-    return strtoll(at + 10, NULL, 10);
+    return strtod(at + 10, NULL);
 }
 
-/* A beat each L, and one message read again for each of the three nodes' beats; a look at the
- * stream a second. */
-static void measure_idle(void)
+/* A beat each L/6, which proves the lease, one message read again as it comes back, a look at
+ * the stream a second where nothing came, and one acknowledged ping. */
+static double designed(int nodes)
 {
-    const double designed = 2 * 6 / 3.0;
+    (void)nodes;
+    return 2 * 6.0 / IDLE_L_S + 1;
+}
 
-    long long before = messages_in();
-    uint64_t began_ns = bench_now_ns();
-    sleep(IDLE_S);
-    double seconds = (double)(bench_now_ns() - began_ns) / 1e9;
-    double each = (double)(messages_in() - before) / seconds / THREE_NODES;
-    bench_report(&(struct bench_result){.name = "nats-idle-3",
-                                        .ours = each,
-                                        .against = designed,
-                                        .unit = "op/s",
-                                        .peer = "beats and their proofs, as designed, a node",
-                                        .goal = 1 / 1.25,
-                                        .bus = "nats",
-                                        .durability = "none"});
+static void measure_idle(int nodes)
+{
+    char url[64];
+    struct idle_bus b = {.bus = "nats",
+                         .unit = "messages/s, each node",
+                         .peer = "beats and their proofs, and the heartbeats' answers",
+                         .count = messages_in,
+                         .designed = designed,
+                         .durability = "none"};
+
+    snprintf(url, sizeof url, "nats://127.0.0.1:%u/idle%d", port, nodes);
+    idle_measure(&b, url, nodes);
 }
 
 int main(void)
@@ -332,9 +335,10 @@ int main(void)
     struct receiver *s = receiver_start(receive, RAW_STREAM);
     for (int i = 0; i < THREE_NODES; i++)
         three.receivers[i] = receiver_start(receive, RAW3_STREAM);
+    measure_idle(IDLE_FEW);
+    measure_idle(IDLE_MANY);
     snprintf(url, sizeof url, "nats://127.0.0.1:%u/three", port);
     three_start(&three, url);
-    measure_idle();
     measure_removal(&three, s);
     measure_many();
     return 0;

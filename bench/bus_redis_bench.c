@@ -11,9 +11,10 @@
  *                    fields, as many in one write
  *   redis-catch-up   changes a second, read from the first to the last, against XRANGE of as
  *                    many at a time, its replies read and thrown away
- *   redis-idle-3     questions a second that the server has from each of three idle nodes
+ *   idle-redis-…     what nodes ask that have nothing to do (idle.h)
  */
 #include "bench.h"
+#include "idle.h"
 #include "many.h"
 #include "three.h"
 
@@ -25,8 +26,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { IDLE_S = 10 };
 
 static uint16_t port;
 
@@ -227,38 +226,40 @@ static void measure_many(void)
 /* ---- nothing ---- */
 
 /* What came over its connections; commands of scripts are not among them. */
-static long long questions_of(redisContext *c)
+static double questions_of(void *context)
 {
+    redisContext *c = context;
+
     redisAppendCommand(c, "INFO stats");
     redisReply *r = take(c);
     const char *at = strstr(r->str, "total_reads_processed:");
-    long long n = at ? strtoll(at + 22, NULL, 10) : 0;
-
+    double n = at ? strtod(at + 22, NULL) : 0;
     freeReplyObject(r);
     return n;
 }
 
-/* What the design asks for: the head every L/6, give or take, a beat every L, and one XREAD a
- * second. */
-static void measure_idle(void)
+/* The head every L/6, give or take, a beat every L, one XREAD a second, and one more after each
+ * node's beat that it brought. */
+static double designed(int nodes)
 {
-    redisContext *c = connected();
-    const double designed = 6 / 3.0 + 1 / 3.0 + 1;
+    return 6.0 / IDLE_L_S + 1.0 / IDLE_L_S + 1 + (double)nodes / IDLE_L_S;
+}
 
-    long long before = questions_of(c);
-    uint64_t began_ns = bench_now_ns();
-    sleep(IDLE_S);
-    double seconds = (double)(bench_now_ns() - began_ns) / 1e9;
-    double each = (double)(questions_of(c) - before - 1) / seconds / THREE_NODES;
+static void measure_idle(int nodes)
+{
+    char url[64];
+    redisContext *c = connected();
+    struct idle_bus b = {.bus = "redis",
+                         .unit = "questions/s, each node",
+                         .peer = "heads, beats and waits of the design",
+                         .count = questions_of,
+                         .context = c,
+                         .designed = designed,
+                         .durability = "none"};
+
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u/idle%d", port, nodes);
+    idle_measure(&b, url, nodes);
     redisFree(c);
-    bench_report(&(struct bench_result){.name = "redis-idle-3",
-                                        .ours = each,
-                                        .against = designed,
-                                        .unit = "op/s",
-                                        .peer = "heads, beats and waits of the design, a node",
-                                        .goal = 1 / 1.25,
-                                        .bus = "redis",
-                                        .durability = "none"});
 }
 
 int main(void)
@@ -267,11 +268,12 @@ int main(void)
     char url[64];
 
     start_server();
+    measure_idle(IDLE_FEW);
+    measure_idle(IDLE_MANY);
     snprintf(url, sizeof url, "redis://127.0.0.1:%u/three", port);
     for (int i = 0; i < THREE_NODES; i++)
         three.receivers[i] = receiver_start(receive, "raw3");
     three_start(&three, url);
-    measure_idle();
     measure_removal(&three);
     measure_many();
     return 0;

@@ -7,8 +7,10 @@
  * SELECTed the row; and against three such processes, until the same prober has seen that the
  * last of them has it. Sustained: rows a second through the bus's publish(), against INSERTs of
  * the same. Catch-up: rows a second through read(), against a SELECT by pages. They take turns.
+ * And what nodes ask that have nothing to do (idle.h).
  */
 #include "bench.h"
+#include "idle.h"
 #include "many.h"
 #include "three.h"
 
@@ -28,8 +30,6 @@ enum {
     PORT = 54329 /* of the name of a unix socket in the folder: nobody listens there by TCP */
 };
 
-static char key[FILL_KEY_BYTES + 1];
-
 /* ---- the server ---- */
 
 static void start_server(void)
@@ -42,7 +42,7 @@ static void start_server(void)
         "cd \"$folder/pg\"\n"
         "$run \"$bin/initdb\" -D data -A trust -U postgres -E UTF8 --locale=C || exit 1\n"
         "exec $run \"$bin/postgres\" -D data -p 54329 -k \"$folder/pg\" "
-        "-c listen_addresses= -c max_connections=40";
+        "-c listen_addresses= -c max_connections=160";
     char *argv[] = {
         "/bin/sh", "-c", (char *)(uintptr_t)script, "sh", (char *)(uintptr_t)bench_folder(),
         NULL};
@@ -324,9 +324,45 @@ static void measure_many(PGconn *c)
     ops->close(b);
 }
 
+/* ---- nothing ---- */
+
+/* Each question of ours is a transaction of its own. */
+static double transactions_of(void *context)
+{
+    PGresult *r =
+        run(context, "SELECT pg_stat_clear_snapshot(), sum(xact_commit + xact_rollback)"
+                     " FROM pg_stat_database");
+    double count = strtod(PQgetvalue(r, 0, 1), NULL);
+
+    PQclear(r);
+    return count;
+}
+
+/* The head every L/6; a beat and its NOTIFY every L; a look after each node's beat; a poll each
+ * 250 ms and a try to be elected each second; and of the one elected, a poll each 20 ms. */
+static double designed(int nodes)
+{
+    return 6.0 / IDLE_L_S + 2.0 / IDLE_L_S + (double)nodes / IDLE_L_S + 4 + 1 + 45.0 / nodes;
+}
+
+static void measure_idle(PGconn *c, int nodes)
+{
+    char url[512], cluster[16];
+    struct idle_bus b = {.bus = "postgres",
+                         .unit = "transactions/s, each node",
+                         .peer = "heads, beats, looks and polls of the design",
+                         .count = transactions_of,
+                         .context = c,
+                         .designed = designed,
+                         .durability = "fsync at each commit"};
+
+    snprintf(cluster, sizeof cluster, "idle%d", nodes);
+    url_of(url, cluster);
+    idle_measure(&b, url, nodes);
+}
+
 int main(void)
 {
-    fill_key(43, key);
     start_server();
     PGconn *c = connected();
     say(c,
@@ -334,6 +370,8 @@ int main(void)
         " key bytea, message uuid UNIQUE DEFAULT gen_random_uuid(), origin bytea, record bytea,"
         " inserted timestamptz DEFAULT now());"
         "CREATE TABLE bare3 (LIKE bare INCLUDING ALL)");
+    measure_idle(c, IDLE_FEW);
+    measure_idle(c, IDLE_MANY);
     measure_removals(c);
     measure_many(c);
     PQfinish(c);

@@ -23,7 +23,7 @@ ar rcs $out/accord.a $objects
 build() { # build NAME
     "${CC:-cc}" -std=c11 -O2 -g -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror \
         -D_GNU_SOURCE -Isrc -Iinclude -I. "-I$(pg_config --includedir)" -o "$out/$1" \
-        "bench/$1.c" bench/bench.c bench/fill.c bench/many.c bench/prober.c bench/three.c \
+        "bench/$1.c" bench/bench.c bench/fill.c bench/idle.c bench/many.c bench/prober.c bench/three.c \
         $out/accord.a \
         -Wl,--as-needed -pthread -luv -lsqlite3 -lpq -lnats -lhiredis -lssl -lcrypto \
         -linih -ljansson -ldl -lm

@@ -247,6 +247,42 @@ void postgres_server_promote(struct postgres_server *s)
     postgres_say(s->port, "postgres", "SELECT pg_promote(true, 30)");
 }
 
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "we");
+    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0);
+    own(path);
+}
+
+uint16_t postgres_pooler_start(const char *name, uint16_t port, const char *pool_mode)
+{
+    static const char *const program = "/usr/sbin/pgbouncer";
+    struct postgres_server at;
+    char text[1024];
+
+    if (access(program, X_OK) != 0)
+        test_skip("pgbouncer is not installed");
+    make_folder(&at, test_folder(), name);
+    snprintf(text, sizeof text,
+             "[databases]\n* = host=127.0.0.1 port=%u\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+             "listen_port = %u\nunix_socket_dir =\nauth_type = trust\nauth_file = users\n"
+             "pool_mode = %s\ndefault_pool_size = 20\n",
+             port, at.port, pool_mode);
+    write_file(at.folder, "pooler.ini", text);
+    write_file(at.folder, "users", "\"postgres\" \"\"\n");
+    at.pid = spawn(at.folder, (const char *const[]){program, "pooler.ini", NULL});
+    for (int i = 0; i < START_SECONDS_MAX * 20; i++) {
+        if (answers(&at))
+            return at.port;
+        sleep_ms(50);
+    }
+    show_output(at.folder);
+    test_fail("the pooler did not start", __FILE__, __LINE__);
+}
+
 void postgres_server_write(const struct postgres_server *s, const char *file, const char *mode,
                            const char *text)
 {

@@ -37,6 +37,10 @@ void postgres_server_start(struct postgres_server *s); /* waits until it lets pe
 void postgres_server_end(struct postgres_server *s, int signal_number);
 void postgres_server_promote(struct postgres_server *s);
 
+/* A pgbouncer before the server on `port`, on a loopback port of its own, which is answered. It
+ * ends with the test. Ends the test as skipped where it is not installed. */
+uint16_t postgres_pooler_start(const char *name, uint16_t port, const char *pool_mode);
+
 /* Appends a line to a file of its folder ("pg_hba.conf"), or replaces the file. */
 void postgres_server_write(const struct postgres_server *s, const char *file, const char *mode,
                            const char *text);

@@ -1,10 +1,68 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-/* A synchronous standby that a commit waits for. */
+/* What stands between a node and the server's disks: a pooler, a synchronous standby. */
 #include <signal.h>
 #include <sys/wait.h>
 
 #include "bus/postgres/peer_test.h"
+
+/* ---- poolers ---- */
+
+TEST(postgres_works_through_a_pooler_that_keeps_sessions)
+{
+    struct peer direct = opened(), p;
+    uint16_t port = postgres_pooler_start("pooler", direct.port, "session");
+    PGconn *app = session(&direct);
+    uint64_t head = 0;
+
+    open_at(&p, port, direct.database);
+    CHECK(id128_equal(p.attached.log, direct.attached.log));
+    CHECK(p.attached.epoch == direct.attached.epoch);
+    published(&p, "through it");
+    expect(&direct, CHANGE_REMOVE, "through it");
+    expect(&p, CHANGE_REMOVE, "through it");
+    run(app, "SELECT accord.remove('by the application')");
+    expect(&p, CHANGE_REMOVE, "by the application");
+    OK(bus_postgres.head(p.bus, &p.at, &head, why));
+    CHECK(head == p.at.position);
+    PQfinish(app);
+
+    /* Its wake-ups come through. */
+    char text[256];
+    snprintf(text, sizeof text, "host=127.0.0.1 port=%u user=postgres dbname=%s", port,
+             direct.database);
+    app = PQconnectdb(text);
+    CHECK(PQstatus(app) == CONNECTION_OK);
+    run(app, "LISTEN accord");
+    published(&direct, "heard");
+    PGnotify *heard = NULL;
+    for (int i = 0; i < TIMEOUT_MS / 10 && !heard; i++) {
+        CHECK(PQconsumeInput(app));
+        heard = PQnotifies(app);
+        usleep(10000);
+    }
+    CHECK(heard);
+    PQfreemem(heard);
+    PQfinish(app);
+    closed(&p);
+    closed(&direct);
+}
+
+TEST(postgres_refuses_a_pooler_that_gives_sessions_away)
+{
+    static const char *const modes[] = {"transaction", "statement"};
+    struct peer direct = opened();
+
+    for (size_t i = 0; i < COUNT_OF(modes); i++) {
+        char url[256];
+        uint16_t port = postgres_pooler_start(modes[i], direct.port, modes[i]);
+        snprintf(url, sizeof url, "postgres://postgres@127.0.0.1:%u/%s", port, direct.database);
+        cannot_open(url, TIMEOUT_MS, ACCORD_E_UNSUPPORTED, "pool_mode = session");
+    }
+    closed(&direct);
+}
+
+/* ---- a synchronous standby ---- */
 
 /* Waits until the server's answer to a question is `answer`. */
 static void wait_for_answer(const struct postgres_server *s, const char *sql,

@@ -285,7 +285,8 @@ static const char session_sql[] =
     "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
     " WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false);"
     "SELECT system_identifier, ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))"
-    "::bit(32)::bigint, (SELECT oid FROM pg_database WHERE datname = current_database())"
+    "::bit(32)::bigint, (SELECT oid FROM pg_database WHERE datname = current_database()),"
+    " pg_backend_pid()"
     " FROM pg_control_system()";
 
 static int begin_session(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
@@ -309,11 +310,45 @@ static int begin_session(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
     l->identity = (struct pg_identity){strtoull(PQgetvalue(r, 0, 0), NULL, 10),
                                        strtoull(PQgetvalue(r, 0, 1), NULL, 10),
                                        strtoull(PQgetvalue(r, 0, 2), NULL, 10)};
+    l->backend = strtoull(PQgetvalue(r, 0, 3), NULL, 10);
     PQclear(r);
     return ACCORD_OK;
 }
 
-static int open_address(struct pg_link *l, const char *address, uint64_t until_ns,
+int pg_link_check_backend(struct pg_link *l, uint64_t backend, char why[BUS_WHY_BYTES_MAX])
+{
+    if (backend == l->backend)
+        return ACCORD_OK;
+    return broken(l, ACCORD_E_UNSUPPORTED,
+                  "a pooler gives this session to others, too (pool_mode = transaction or "
+                  "statement): what Accord sets, listens to and locks is lost; give it a pool "
+                  "with pool_mode = session, or the server itself",
+                  why);
+}
+
+static int open_address(struct pg_link *l, const char *address, uint64_t until_ns, bool probe,
+                        char why[BUS_WHY_BYTES_MAX]);
+
+/* Who tells another process than serves us stands between: a pooler. One that keeps a session
+ * together serves a second one by another process while the first lasts; one that does not, by
+ * the one that is idle, which is ours. No second session to be had: that is none of those. */
+static int check_pooler(struct pg_link *l, const char *address, uint64_t until_ns,
+                        char why[BUS_WHY_BYTES_MAX])
+{
+    struct pg_link second = {
+        .place = l->place, .timeout_ms = l->timeout_ms, .server = l->server};
+    uint64_t now_ns = pg_now_ns();
+
+    if ((uint64_t)PQbackendPID(l->conn) == l->backend)
+        return ACCORD_OK;
+    second.deadline_ns = now_ns + u64_sub_sat(until_ns, now_ns) / 4;
+    int status = open_address(&second, address, second.deadline_ns, /* probe= */ true, why);
+    bool shared = status == ACCORD_OK && second.backend == l->backend;
+    pg_link_close(&second);
+    return shared ? pg_link_check_backend(l, /* backend= */ 0, why) : ACCORD_OK;
+}
+
+static int open_address(struct pg_link *l, const char *address, uint64_t until_ns, bool probe,
                         char why[BUS_WHY_BYTES_MAX])
 {
     struct pg_parameters parameters;
@@ -330,7 +365,8 @@ static int open_address(struct pg_link *l, const char *address, uint64_t until_n
     if (status != ACCORD_OK)
         return status;
     (void)PQsetErrorVerbosity(l->conn, PQERRORS_DEFAULT);
-    return begin_session(l, why);
+    status = begin_session(l, why);
+    return status == ACCORD_OK && !probe ? check_pooler(l, address, until_ns, why) : status;
 }
 
 /* Each of what is left gets its share of the time. */
@@ -347,12 +383,13 @@ static int open_server(struct pg_link *l, uint64_t until_ns, char why[BUS_WHY_BY
     struct resolved found = {.count = 1};
 
     if (host[0] == '/')
-        return open_address(l, NULL, until_ns, why);
+        return open_address(l, NULL, until_ns, /* probe= */ false, why);
     int status = resolve(host, share(until_ns, 2), &found, why);
     if (status != ACCORD_OK)
         return status;
     for (size_t i = 0; i < found.count; i++) {
-        status = open_address(l, found.address[i], share(until_ns, found.count - i), why);
+        status = open_address(l, found.address[i], share(until_ns, found.count - i),
+                              /* probe= */ false, why);
         if (status != ACCORD_E_DOWN)
             break;
     }

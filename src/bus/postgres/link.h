@@ -27,6 +27,7 @@ struct pg_link {
     uint64_t prepared; /* bits: statements that this connection knows */
     size_t server;     /* the last one that let us in; the first to be asked next */
     size_t unread;     /* synchronisation points of a pipeline not read yet */
+    uint64_t backend;  /* the process that serves this session */
     bool warned;       /* the server gave a warning since this was cleared */
 };
 
@@ -50,8 +51,13 @@ uint64_t pg_now_ns(void);
 int pg_asked(int status);
 
 /* Connects where it is closed, or was closed by the server. ACCORD_E_DOWN, ACCORD_E_DENIED
- * (password, TLS, rights), ACCORD_E_INVALID (no such database). */
+ * (password, TLS, rights), ACCORD_E_INVALID (no such database), ACCORD_E_UNSUPPORTED (too old;
+ * a pooler that gives a session away). */
 MUST_CHECK int pg_link_open(struct pg_link *l, char why[BUS_WHY_BYTES_MAX]);
+/* Another process served what was asked last than began the session: fills in `why`. The link
+ * is closed, for what was set for the session does not hold. ACCORD_OK: the same one. */
+MUST_CHECK int pg_link_check_backend(struct pg_link *l, uint64_t backend,
+                                     char why[BUS_WHY_BYTES_MAX]);
 void pg_link_close(struct pg_link *l);
 
 /* On an open link. Runs a statement; *out is the caller's to PQclear(). ACCORD_E_GONE: the

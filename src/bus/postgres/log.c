@@ -17,7 +17,8 @@ enum {
     HEAD,
     OUTBOX,
     MESSAGE,
-    MARKED
+    MARKED,
+    BACKEND
 };
 
 static const struct pg_statement look = {
@@ -26,7 +27,7 @@ static const struct pg_statement look = {
              " coalesce((SELECT max(position) FROM @.changes), 0),"
              " EXISTS (SELECT FROM @.outbox),"
              " (SELECT message FROM @.changes WHERE position = $1::bigint),"
-             " (SELECT message FROM @.changes WHERE position = $2::bigint)"
+             " (SELECT message FROM @.changes WHERE position = $2::bigint), pg_backend_pid()"
              " FROM @.log l CROSS JOIN @.floor f"};
 
 static const struct pg_statement move = {PG_MOVE, "SELECT @.move()"};
@@ -90,6 +91,8 @@ int pg_log_look(struct pg_link *l, uint64_t position, const struct pg_mark *mark
     if (status != ACCORD_OK)
         return status;
     status = read_look(l, r, mark, &log, why);
+    if (status == ACCORD_OK)
+        status = pg_link_check_backend(l, pg_number(r, 0, BACKEND), why);
     PQclear(r);
     if (status == ACCORD_OK)
         *out = log;

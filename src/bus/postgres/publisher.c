@@ -20,9 +20,10 @@ enum {
 #define PRUNE_MORE_NS (50 * NS_PER_MS)
 
 static const struct pg_statement publish = {
-    PG_PUBLISH, "SELECT * FROM @.publish($1::uuid, $2::bigint, $3::bigint, $4::uuid,"
-                " $5::text[], $6::bytea[], $7::uuid[], $8::bytea[], $9::bytea[],"
-                " $10::bigint[], $11::bigint[])"};
+    PG_PUBLISH,
+    "SELECT *, pg_backend_pid() FROM @.publish($1::uuid, $2::bigint, $3::bigint, $4::uuid,"
+    " $5::text[], $6::bytea[], $7::uuid[], $8::bytea[], $9::bytea[],"
+    " $10::bigint[], $11::bigint[])"};
 
 void pg_publisher_init(struct pg_publisher *p, const struct pg_place *place,
                        const struct bus_settings *settings, struct pg_shared *shared)
@@ -221,6 +222,10 @@ static int publish_once(struct pg_publisher *p, const struct pg_target *target,
         status = ACCORD_E_DOWN; /* the reading side finds out why, and attaches anew */
     if (status == ACCORD_OK)
         status = check_warned(&p->link, why);
+    /* By a session of which we do not know how durable its commits are. */
+    if (status == ACCORD_OK &&
+        pg_link_check_backend(&p->link, pg_number(r, 0, 2), why) != ACCORD_OK)
+        status = ACCORD_E_TIMEOUT;
     if (status == ACCORD_OK && PQgetisnull(r, 0, 0))
         status = bus_fail(why, ACCORD_E_DOWN,
                           "the log in schema %s was replaced or restored; it is being attached "

@@ -9,6 +9,8 @@ enum state { START, COUNT_LINE, BULK_LINE, BULK_BODY, SKIP, INLINE_LINE };
 enum {
     UNAUTHENTICATED_ARGUMENTS_MAX = 10, /* Redis's numbers */
     UNAUTHENTICATED_BYTES_MAX = 16384,
+    SHORT_DIGITS_MAX = 7,
+    SHORT_LINE_BYTES = 1 + SHORT_DIGITS_MAX + 2, /* type, digits, line end */
 };
 
 void resp_parser_init(struct resp_parser *p, struct resp_argument *arguments, uint32_t capacity,
@@ -98,18 +100,56 @@ static enum resp_outcome find_line(struct resp_parser *p, const uint8_t *data, s
     return RESP_COMMAND;
 }
 
-static enum resp_outcome count_line(struct resp_parser *p, const uint8_t *data, size_t bytes)
+/* What nearly every line is: `type` and a few digits. False: something else, or it may not be
+ * whole yet; find_line() will tell. */
+static bool short_line(const struct resp_parser *p, const uint8_t *data, size_t bytes,
+                       uint8_t type, int64_t *n, size_t *next)
+{
+    const uint8_t *line = data + p->position;
+    unsigned at = 1, digit;
+    int64_t sum = 0;
+
+    if (bytes - p->position < SHORT_LINE_BYTES || line[0] != type)
+        return false;
+    for (; at <= SHORT_DIGITS_MAX && (digit = line[at] - (unsigned)'0') <= 9; at++)
+        sum = sum * 10 + digit;
+    if (at == 1 || line[at] != '\r' || (line[1] == '0' && at > 2))
+        return false;
+    *n = sum;
+    *next = p->position + at + 2;
+    return true;
+}
+
+/* The line that begins at p->position, without its first byte, as a number. */
+static enum resp_outcome number_line(struct resp_parser *p, const uint8_t *data, size_t bytes,
+                                     int64_t *n, size_t *next, const char *too_long)
 {
     struct bytes line;
+    enum resp_outcome found = find_line(p, data, bytes, &line, next, too_long);
+
+    if (found != RESP_COMMAND)
+        return found;
+    *n = INT64_MAX; /* where there is no number: more than any line may say */
+    if (line.size_bytes > 1) {
+        struct bytes digits = bytes_of(line.data + 1, line.size_bytes - 1);
+        int status = resp_integer(digits, n); /* untouched if it is none */
+        (void)status;
+    }
+    return RESP_COMMAND;
+}
+
+static enum resp_outcome count_line(struct resp_parser *p, const uint8_t *data, size_t bytes)
+{
     size_t next;
     int64_t n;
 
-    enum resp_outcome found =
-        find_line(p, data, bytes, &line, &next, "Protocol error: too big mbulk count string");
-    if (found != RESP_COMMAND)
-        return found;
-    line = bytes_of(line.data + 1, line.size_bytes - 1);
-    if (resp_integer(line, &n) != ACCORD_OK || n > RESP_ARGS_MAX)
+    if (!short_line(p, data, bytes, '*', &n, &next)) {
+        enum resp_outcome found = number_line(p, data, bytes, &n, &next,
+                                              "Protocol error: too big mbulk count string");
+        if (found != RESP_COMMAND)
+            return found;
+    }
+    if (n > RESP_ARGS_MAX)
         return broken(p, "Protocol error: invalid multibulk length");
     if (n > UNAUTHENTICATED_ARGUMENTS_MAX && p->unauthenticated)
         return broken(p, "Protocol error: unauthenticated multibulk length");
@@ -135,18 +175,18 @@ static enum resp_outcome not_a_bulk(struct resp_parser *p, uint8_t found)
 
 static enum resp_outcome bulk_line(struct resp_parser *p, const uint8_t *data, size_t bytes)
 {
-    struct bytes line;
     size_t next;
     int64_t n;
 
-    enum resp_outcome found =
-        find_line(p, data, bytes, &line, &next, "Protocol error: too big bulk count string");
-    if (found != RESP_COMMAND)
-        return found;
-    if (data[p->position] != '$')
-        return not_a_bulk(p, data[p->position]);
-    line = bytes_of(line.data + 1, line.size_bytes - 1);
-    if (resp_integer(line, &n) != ACCORD_OK || n < 0 || n > RESP_BULK_BYTES_MAX)
+    if (!short_line(p, data, bytes, '$', &n, &next)) {
+        enum resp_outcome found =
+            number_line(p, data, bytes, &n, &next, "Protocol error: too big bulk count string");
+        if (found != RESP_COMMAND)
+            return found;
+        if (data[p->position] != '$')
+            return not_a_bulk(p, data[p->position]);
+    }
+    if (n < 0 || n > RESP_BULK_BYTES_MAX)
         return broken(p, "Protocol error: invalid bulk length");
     if (n > UNAUTHENTICATED_BYTES_MAX && p->unauthenticated)
         return broken(p, "Protocol error: unauthenticated bulk length");

@@ -168,6 +168,21 @@ TEST(what_is_no_command_is_refused_in_the_words_of_redis)
     HEARS("PING\r\n*1\r\n$+1\r\n", "[PING]\n!Protocol error: invalid bulk length");
 }
 
+/* Short numbers are read in a way of their own, if enough follows them. */
+TEST(what_follows_a_line_does_not_change_what_it_says)
+{
+    HEARS("*x\r\n$4\r\nPING\r\n", "!Protocol error: invalid multibulk length");
+    HEARS("*01\r\n$4\r\nPING\r\n", "!Protocol error: invalid multibulk length");
+    HEARS("*1048577\r\n$4\r\nPING\r\n", "!Protocol error: invalid multibulk length");
+    HEARS("*0\r\n*1\r\n$04\r\nPING\r\n", "!Protocol error: invalid bulk length");
+    HEARS("*1\r\n$\r\nPING PING PING\r\n", "!Protocol error: invalid bulk length");
+    HEARS("*1\r\n\r\nPING PING PING\r\n", "!Protocol error: expected '$', got '\r'");
+    HEARS("*1\r\n:4\r\nPING PING\r\n", "!Protocol error: expected '$', got ':'");
+    HEARS("*1\r\n$-1\r\nPING PING\r\n", "!Protocol error: invalid bulk length");
+    HEARS("*1\r\n$00000004\r\nPING\r\n", "!Protocol error: invalid bulk length");
+    HEARS("*1\r\n$4\rxPINGxx*1\r\n$0\r\n\r\n", "[PING]\n[]\n");
+}
+
 /* A line of `bytes` bytes without an end, after `start`. */
 static bool endless(const char *start, size_t bytes, const char *expected)
 {

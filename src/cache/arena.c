@@ -156,7 +156,8 @@ bool arena_counts(const struct writer *w, uint64_t location)
 
 uint64_t arena_append(struct writer *w, enum evict_chain chain, const struct item_fields *f)
 {
-    uint32_t bytes = (uint32_t)encode_bytes(w, f);
+    struct encode_form form = encode_form_of(w, f);
+    uint32_t bytes = (uint32_t)form.bytes;
 
     if (!open_has_room(w, chain, bytes)) {
         close_chain(w, chain);
@@ -169,7 +170,7 @@ uint64_t arena_append(struct writer *w, enum evict_chain chain, const struct ite
     /* What never expires may be a copy of something older: then its age is told too low. */
     ASSERT(f->birth_ms >= e->base_ms || f->ttl_ms == UINT64_MAX);
     uint64_t location = ((uint64_t)block << w->view.block_shift) + b->used_bytes;
-    encode_item(w, location, f, w->header->bulk - e->base_bulk,
+    encode_item(w, location, f, &form, w->header->bulk - e->base_bulk,
                 u64_sub_sat(f->birth_ms, e->base_ms));
     b->used_bytes += bytes;
     b->live_bytes += bytes;
@@ -218,12 +219,13 @@ struct item_fields arena_fields(const struct writer *w, const struct item_view *
 
 /* ---- making room ---- */
 
-void arena_reserve(struct writer *w, enum evict_chain chain, size_t bytes)
+bool arena_reserve(struct writer *w, enum evict_chain chain, size_t bytes)
 {
     ASSERT(bytes <= arena_item_bytes_max(w));
-    for (unsigned i = 0; !open_has_room(w, chain, bytes) && w->free_count <= RESERVED_BLOCKS;
-         i++)
-        empty_one(w, i, /* force= */ i >= EMPTIED_MAX);
+    unsigned emptied = 0;
+    for (; !open_has_room(w, chain, bytes) && w->free_count <= RESERVED_BLOCKS; emptied++)
+        empty_one(w, emptied, /* force= */ emptied >= EMPTIED_MAX);
+    return emptied > 0;
 }
 
 uint32_t arena_take_block(struct writer *w)

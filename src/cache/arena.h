@@ -17,9 +17,9 @@
 /* The largest item that a block holds. */
 size_t arena_item_bytes_max(const struct writer *w);
 
-/* Makes sure that arena_append() of `bytes` to `chain` will find room. May empty blocks: the
- * places and locations known to the caller are void afterwards. */
-void arena_reserve(struct writer *w, enum evict_chain chain, size_t bytes);
+/* Makes sure that arena_append() of `bytes` to `chain` will find room. True: for that it
+ * had to empty blocks, and the places and locations known to the caller are void. */
+bool arena_reserve(struct writer *w, enum evict_chain chain, size_t bytes);
 /* Writes the item, numbered with `bulk` as of now, and returns its location. It counts as live:
  * link it. */
 uint64_t arena_append(struct writer *w, enum evict_chain chain, const struct item_fields *f);

@@ -24,16 +24,28 @@ static uint32_t lifetime_row(struct writer *w, uint64_t ttl_ms, uint64_t grace_m
     return NO_ROW;
 }
 
-/* How the fields are to be written. */
-struct form {
-    uint32_t flags; /* all of the header's */
-    uint32_t extra;
-    uint32_t row;
-};
-
-static struct form form_of(struct writer *w, const struct item_fields *f)
+static size_t lifetime_bytes(uint32_t flags)
 {
-    struct form form = {.flags = f->flags & ITEM_PUBLIC_FLAGS, .row = NO_ROW};
+    static const uint8_t bytes[4] = {0, 4, 8, 1};
+
+    return bytes[(flags & ITEM_LIFETIME) / ITEM_LIFETIME_TTL];
+}
+
+static size_t bytes_of_form(const struct encode_form *form, const struct item_fields *f)
+{
+    size_t bytes = ITEM_HEADER_BYTES + lifetime_bytes(form->flags);
+
+    if (form->extra) {
+        bytes += 1u + (form->extra & EXTRA_LIFETIME ? 16u : 0u);
+        bytes += form->extra & EXTRA_VERSION ? 8u : 0u;
+        bytes += form->extra & EXTRA_TAGS ? 1u + 2u * f->tag_count : 0u;
+    }
+    return bytes + f->key.size_bytes + f->value.size_bytes;
+}
+
+struct encode_form encode_form_of(struct writer *w, const struct item_fields *f)
+{
+    struct encode_form form = {.flags = f->flags & ITEM_PUBLIC_FLAGS, .row = NO_ROW};
 
     ASSERT(f->ttl_ms > 0);
     if (f->ttl_ms != UINT64_MAX)
@@ -46,25 +58,13 @@ static struct form form_of(struct writer *w, const struct item_fields *f)
         form.flags |= f->grace_ms ? ITEM_LIFETIME_GRACE : ITEM_LIFETIME_TTL;
     form.extra |= (f->version ? EXTRA_VERSION : 0u) | (f->tag_count ? EXTRA_TAGS : 0u);
     form.flags |= form.extra ? ITEM_EXTRA : 0u;
+    form.bytes = bytes_of_form(&form, f);
     return form;
-}
-
-static size_t lifetime_bytes(uint32_t flags)
-{
-    static const uint8_t bytes[4] = {0, 4, 8, 1};
-
-    return bytes[(flags & ITEM_LIFETIME) / ITEM_LIFETIME_TTL];
 }
 
 size_t encode_bytes(struct writer *w, const struct item_fields *f)
 {
-    struct form form = form_of(w, f);
-    size_t bytes = ITEM_HEADER_BYTES + lifetime_bytes(form.flags);
-
-    bytes += (form.extra ? 1u : 0u) + (form.extra & EXTRA_LIFETIME ? 16u : 0u);
-    bytes += (form.extra & EXTRA_VERSION ? 8u : 0u);
-    bytes += (form.extra & EXTRA_TAGS ? 1u + 2u * f->tag_count : 0u);
-    return bytes + f->key.size_bytes + f->value.size_bytes;
+    return encode_form_of(w, f).bytes;
 }
 
 /* Appends bytes at any offset by whole aligned words; the first one is shared with the item
@@ -97,19 +97,29 @@ static void put(struct stream *s, uint64_t value, unsigned bytes)
     s->bits = bits;
 }
 
+static void put_tail(struct stream *s, struct bytes b)
+{
+    uint64_t value = 0;
+
+    memcpy(&value, b.data, b.size_bytes);
+    put(s, value, (unsigned)b.size_bytes);
+}
+
+/* Whole words first, all of them shifted alike. (bits < 64, and 63 - bits and then 1 is right
+ * for 0 too.) */
 static void put_bytes(struct stream *s, struct bytes b)
 {
-    uint64_t value;
+    uint64_t value, held = s->held;
+    unsigned bits = s->bits;
 
     for (; b.size_bytes >= 8; b.data += 8, b.size_bytes -= 8) {
         memcpy(&value, b.data, 8);
-        put(s, value, 8);
+        store(s->word++, held | value << bits);
+        held = value >> (63 - bits) >> 1;
     }
-    if (b.size_bytes) {
-        value = 0;
-        memcpy(&value, b.data, b.size_bytes);
-        put(s, value, (unsigned)b.size_bytes);
-    }
+    s->held = held;
+    if (b.size_bytes)
+        put_tail(s, b);
 }
 
 static void put_end(struct stream *s)
@@ -134,7 +144,8 @@ static void put_extra(struct stream *s, const struct item_fields *f, uint32_t ex
     }
 }
 
-static void put_lifetime(struct stream *s, const struct item_fields *f, const struct form *form)
+static void put_lifetime(struct stream *s, const struct item_fields *f,
+                         const struct encode_form *form)
 {
     uint32_t kind = form->flags & ITEM_LIFETIME;
 
@@ -148,20 +159,19 @@ static void put_lifetime(struct stream *s, const struct item_fields *f, const st
 }
 
 void encode_item(struct writer *w, uint64_t location, const struct item_fields *f,
-                 uint64_t bulk, uint64_t birth_ms)
+                 const struct encode_form *form, uint64_t bulk, uint64_t birth_ms)
 {
     struct stream s = stream_at(w->blocks + location);
-    struct form form = form_of(w, f);
 
     put(&s,
         f->value.size_bytes | (uint64_t)f->key.size_bytes << ITEM_VALUE_BITS |
-            (uint64_t)form.flags << ITEM_FLAGS_SHIFT | (uint64_t)f->mark << ITEM_MARK_SHIFT |
+            (uint64_t)form->flags << ITEM_FLAGS_SHIFT | (uint64_t)f->mark << ITEM_MARK_SHIFT |
             bulk << ITEM_BULK_SHIFT,
         8);
     put(&s, birth_ms, 4);
-    put_lifetime(&s, f, &form);
-    if (form.extra)
-        put_extra(&s, f, form.extra);
+    put_lifetime(&s, f, form);
+    if (form->extra)
+        put_extra(&s, f, form->extra);
     put_bytes(&s, f->key);
     put_bytes(&s, f->value);
     put_end(&s);

@@ -19,12 +19,20 @@ struct item_fields {
     uint16_t tags[ITEM_TAGS_MAX];
 };
 
-/* The bytes it will take. May take a row of the table of lifetimes for it. */
+/* How the fields are to be written. */
+struct encode_form {
+    uint32_t flags; /* all of the header's */
+    uint32_t extra;
+    uint32_t row;
+    size_t bytes; /* it will take */
+};
+/* May take a row of the table of lifetimes for it. */
+struct encode_form encode_form_of(struct writer *w, const struct item_fields *f);
 size_t encode_bytes(struct writer *w, const struct item_fields *f);
 
 /* Writes it at `location`, where the bytes before it are those of the item before. `bulk` and
  * birth_ms are relative to the base of the block. */
 void encode_item(struct writer *w, uint64_t location, const struct item_fields *f,
-                 uint64_t bulk, uint64_t birth_ms);
+                 const struct encode_form *form, uint64_t bulk, uint64_t birth_ms);
 
 #endif

@@ -229,16 +229,12 @@ static bool can_grow(const struct writer *w)
     return w->bucket_count < (uint64_t)w->index_blocks_max << w->view.bucket_shift;
 }
 
-static int free_lanes(const struct bucket *b, unsigned *first)
+/* How many of ten bits are set. */
+static unsigned count_bits(uint32_t lanes)
 {
-    int count = 0;
-
-    for (unsigned lane = BUCKET_LANES; lane-- > 0;)
-        if (location_low(b->word[3 + lane / 2], lane) == 0) {
-            *first = lane;
-            count++;
-        }
-    return count;
+    lanes = (lanes & 0x155) + (lanes >> 1 & 0x155);
+    lanes = (lanes & 0x333) + (lanes >> 2 & 0x333);
+    return (lanes + (lanes >> 4) + (lanes >> 8)) & 15;
 }
 
 struct step {
@@ -300,7 +296,6 @@ static bool displace(struct writer *w, const uint32_t buckets[2], struct place *
 {
     int most = can_grow(w) ? VISITED_MAX : VISITED_FULL;
     struct search s;
-    unsigned lane;
 
     s.count = 0;
     enqueue(&s, buckets[0], -1, 0);
@@ -315,8 +310,10 @@ static bool displace(struct writer *w, const uint32_t buckets[2], struct place *
             uint32_t other = pair[0] == bucket ? pair[1] : pair[0];
             if (other == bucket)
                 continue;
-            if (free_lanes(bucket_of(w, other), &lane) > 0) {
-                *out = unwind(w, &s, i, from, (struct place){other, lane});
+            uint32_t lanes = bucket_free(bucket_of(w, other)->word);
+            if (lanes) {
+                struct place last = {other, (unsigned)__builtin_ctz(lanes)};
+                *out = unwind(w, &s, i, from, last);
                 return true;
             }
             enqueue(&s, other, i, from);
@@ -328,15 +325,16 @@ static bool displace(struct writer *w, const uint32_t buckets[2], struct place *
 bool index_make_room(struct writer *w, uint64_t hash, struct place *at)
 {
     uint32_t buckets[2];
-    unsigned lanes[2] = {0, 0};
 
     index_buckets(w, hash, buckets);
-    int free0 = free_lanes(bucket_of(w, buckets[0]), &lanes[0]);
-    int free1 = free_lanes(bucket_of(w, buckets[1]), &lanes[1]);
-    if (free0 == 0 && free1 == 0)
+    uint32_t free0 = bucket_free(bucket_of(w, buckets[0])->word);
+    uint32_t free1 = bucket_free(bucket_of(w, buckets[1])->word);
+    if ((free0 | free1) == 0)
         return displace(w, buckets, at);
-    int which = free1 > free0;
-    *at = (struct place){buckets[which], lanes[which]};
+    if (count_bits(free1) > count_bits(free0))
+        *at = (struct place){buckets[1], (unsigned)__builtin_ctz(free1)};
+    else
+        *at = (struct place){buckets[0], (unsigned)__builtin_ctz(free0)};
     return true;
 }
 

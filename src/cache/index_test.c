@@ -59,6 +59,17 @@ TEST(a_fingerprint_is_matched_in_its_lanes_only)
         }
 }
 
+TEST(a_lane_is_free_where_it_names_nothing)
+{
+    for (uint32_t lanes = 0; lanes < 1u << BUCKET_LANES; lanes++) {
+        struct bucket b = {{~0ull, ~0ull, ~0ull}};
+        for (unsigned lane = 0; lane < BUCKET_LANES; lane++)
+            if ((lanes >> lane & 1) == 0)
+                b.word[3 + lane / 2] |= (1 + test_random(rng, UINT32_MAX)) << lane % 2 * 32;
+        CHECK(bucket_free(b.word) == lanes);
+    }
+}
+
 /* The same for both buckets at once, which is what a reader asks. */
 TEST(a_pair_of_buckets_is_matched_as_each_of_them)
 {

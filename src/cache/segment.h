@@ -293,6 +293,20 @@ static inline uint32_t bucket_match(uint64_t w0, uint64_t w1, uint64_t w2, uint3
     uint32_t bits = (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(high, low));
     return (bits & 0xff) | (bits >> 2 & 0x300);
 }
+
+/* Which of the ten lanes of a bucket name nothing, as bits 0..9. The writer's: nobody stores
+ * meanwhile. */
+static inline uint32_t bucket_free(const uint64_t words[BUCKET_WORDS])
+{
+    __m128i zero = _mm_setzero_si128();
+    __m128i first = _mm_loadu_si128((const __m128i *)(const void *)(words + 3));
+    __m128i second = _mm_loadu_si128((const __m128i *)(const void *)(words + 5));
+    __m128i third = _mm_set_epi64x(-1, (long long)words[7]);
+
+    first = _mm_packs_epi32(_mm_cmpeq_epi32(first, zero), _mm_cmpeq_epi32(second, zero));
+    third = _mm_packs_epi32(_mm_cmpeq_epi32(third, zero), zero);
+    return (uint32_t)_mm_movemask_epi8(_mm_packs_epi16(first, third));
+}
 #else
 /* Bit 15 of each 16-bit lane of x that is 0. A lane of 1 just above such a lane may be named
  * too (the borrow of the subtraction): the key decides anyway. */
@@ -315,6 +329,15 @@ static inline uint32_t bucket_match(uint64_t w0, uint64_t w1, uint64_t w2, uint3
     return lanes_gather(lanes_zero((w1 ^ pattern) & mask)) |
            lanes_gather(lanes_zero((w2 ^ pattern) & mask)) << 4 |
            lanes_gather(lanes_zero(((w0 ^ pattern) & mask) | 0xffffffff)) >> 2 << 8;
+}
+
+static inline uint32_t bucket_free(const uint64_t words[BUCKET_WORDS])
+{
+    uint32_t lanes = 0;
+
+    for (unsigned lane = 0; lane < BUCKET_LANES; lane++)
+        lanes |= (uint32_t)((uint32_t)(words[3 + lane / 2] >> (lane & 1) * 32) == 0) << lane;
+    return lanes;
 }
 #endif
 

@@ -155,30 +155,26 @@ static struct place lane_for(struct writer *w, uint64_t hash)
     return at;
 }
 
-/* What is known keeps its chain and mark, even if it was removed by tag meanwhile. */
-static enum evict_chain admit(struct writer *w, uint64_t hash, struct item_fields *f)
+/* Stores the item, of so many encoded bytes. What is known keeps its chain and mark, even if it
+ * was removed by tag meanwhile. */
+static void store_item(struct writer *w, uint64_t hash, struct item_fields *f, size_t bytes)
 {
+    enum evict_chain chain;
     struct place at;
-    uint64_t location;
-    struct item_view old;
-
-    if (!index_find(w, hash, f->key, &at, &location, &old))
-        return evict_admit(w->evict, hash, &f->mark, &w->counts.ghost_hits);
-    f->mark = old.mark;
-    return arena_chain_of(w, location);
-}
-
-static void store_item(struct writer *w, uint64_t hash, struct item_fields *f)
-{
-    struct place at;
-    uint64_t old_location;
+    uint64_t location, old_location;
     struct item_view old;
 
     grow_index(w);
-    enum evict_chain chain = admit(w, hash, f);
-    arena_reserve(w, chain, encode_bytes(w, f));
-    uint64_t location;
-    if (index_find(w, hash, f->key, &at, &old_location, &old)) {
+    bool found = index_find(w, hash, f->key, &at, &old_location, &old);
+    if (found) {
+        f->mark = old.mark;
+        chain = arena_chain_of(w, old_location);
+    } else {
+        chain = evict_admit(w->evict, hash, &f->mark, &w->counts.ghost_hits);
+    }
+    if (arena_reserve(w, chain, bytes))
+        found = index_find(w, hash, f->key, &at, &old_location, &old);
+    if (found) {
         location = arena_append(w, chain, f);
         index_replace(w, at, hash, location, index_hits(w, at));
         arena_died(w, old_location, &old);
@@ -231,6 +227,7 @@ int writer_fill(struct writer *w, const struct item *item, const struct token *t
     if (item->key.size_bytes == 0 || item->key.size_bytes > KEY_BYTES_MAX)
         return refuse_size(w, item);
     uint64_t hash = hash_of_key(w, item->key);
+    index_prefetch(w, hash);
     uint32_t space = namespace_of(&w->view, item->key);
     set_times(w, &f, item->ttl_ns, item->grace_ns);
     bool fits = collect_tags(w, item, space, &f);
@@ -242,10 +239,10 @@ int writer_fill(struct writer *w, const struct item *item, const struct token *t
         w->counts.fills_refused_version++;
         return ACCORD_E_VERSION;
     }
-    if (!fits || f.value.size_bytes >> ITEM_VALUE_BITS ||
-        encode_bytes(w, &f) > arena_item_bytes_max(w))
+    size_t bytes = fits ? encode_bytes(w, &f) : SIZE_MAX;
+    if (f.value.size_bytes >> ITEM_VALUE_BITS || bytes > arena_item_bytes_max(w))
         return refuse_size(w, item);
-    store_item(w, hash, &f);
+    store_item(w, hash, &f, bytes);
     w->counts.fills++;
     return ACCORD_OK;
 }

@@ -38,6 +38,7 @@ enum {
     LOADS_MAX = 4096,           /* keys being loaded on this host at one time */
     FENCES_MAX = 7 * 16384,     /* removals that fills must prove to be newer than */
     WAITERS_MAX = 65536,        /* requests waiting for a load, a publish or a position */
+    REQUESTS_MAX = 16,          /* requests that a door hands over at once */
 
     CONNECTIONS_DEFAULT = 10000,     /* clients of one door */
     RESP_ARGS_MAX = 1048576,         /* arguments of one command, as Redis */

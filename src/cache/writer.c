@@ -22,6 +22,14 @@ uint64_t writer_hash(const struct writer *w, struct bytes name)
     return hash_of_key(w, name);
 }
 
+void writer_prefetch(const struct writer *w, struct bytes key)
+{
+    uint64_t hash = hash_of_key(w, key);
+
+    index_prefetch(w, hash);
+    __builtin_prefetch(w->slots + hash_slot(hash));
+}
+
 size_t writer_namespace_of(const struct writer *w, struct bytes key)
 {
     return namespace_of(&w->view, key);

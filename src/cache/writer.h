@@ -125,6 +125,8 @@ void writer_peek(const struct writer *w, struct bytes key, uint64_t now_ns,
 uint64_t writer_hash(const struct writer *w, struct bytes name);
 /* The index of the namespace that `key` belongs to; 0 is "default". */
 size_t writer_namespace_of(const struct writer *w, struct bytes key);
+/* Asks for the memory in which a key's item would be looked for, and waits for nothing. */
+void writer_prefetch(const struct writer *w, struct bytes key);
 
 /* The lease word. deadline_ns 0 ends the lease; a new epoch refuses all tokens given before and
  * must follow every loss of it. asked_ns: see reader_asked_ns(). */

@@ -95,8 +95,12 @@ void core_fatal(struct core *c, const char *why)
 
 bool core_is_fresh_for(const struct core *c, struct bytes key)
 {
-    size_t index = writer_namespace_of(c->writer, key);
-    uint64_t max_stale_ns = policy_of(&c->policy, index)->max_stale_ns;
+    return core_is_fresh_in(c, writer_namespace_of(c->writer, key));
+}
+
+bool core_is_fresh_in(const struct core *c, size_t space)
+{
+    uint64_t max_stale_ns = policy_of(&c->policy, space)->max_stale_ns;
 
     return core_is_fresh(c) && c->now_ns < u64_add_sat(c->lease.question_ns, max_stale_ns);
 }
@@ -227,6 +231,20 @@ static void take_bus_event(struct core *c, const struct event *e)
     }
 }
 
+/* What the later ones will look into comes while the first ones are handled. */
+static void take_requests(struct core *c, const struct request *list, size_t count)
+{
+    ASSERT(count > 0);
+    ASSERT(count <= REQUESTS_MAX);
+    for (size_t i = 0; i < count; i++)
+        writer_prefetch(c->writer, list[i].item.key);
+    for (size_t i = 0; i < count; i++) {
+        ASSERT(list[i].client == list[0].client);
+        ASSERT(list[i].op < REQUEST_BATCH_BEGIN);
+        request_handle(c, &list[i]);
+    }
+}
+
 static void take_event(struct core *c, const struct event *e)
 {
     bool of_batch = e->type == EVENT_REQUEST && e->request.client == c->batch.client;
@@ -238,6 +256,9 @@ static void take_event(struct core *c, const struct event *e)
         break;
     case EVENT_REQUEST:
         request_handle(c, &e->request);
+        break;
+    case EVENT_REQUESTS:
+        take_requests(c, e->requests.list, e->requests.count);
         break;
     case EVENT_CLIENT_GONE:
         request_client_gone(c, e->client_gone);

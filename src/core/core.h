@@ -133,6 +133,7 @@ struct request {
 enum event_type {
     EVENT_TICK,          /* the deadline passed; nothing else happened */
     EVENT_REQUEST,       /* a door received a request */
+    EVENT_REQUESTS,      /* several of one client, none in a batch of it (BATCH_BEGIN) */
     EVENT_CLIENT_GONE,   /* a connection closed: its waits and rights end */
     EVENT_RESEND,        /* at start: changes kept in the state journal, not yet in the log */
     EVENT_BUS_ATTACHED,  /* answer to ATTACH */
@@ -153,6 +154,10 @@ struct event {
     enum event_type type;
     union {
         struct request request;
+        struct {
+            const struct request *list;
+            size_t count; /* 1 .. REQUESTS_MAX */
+        } requests;       /* handled in this order, as one event each would have been */
         uint64_t client_gone;
         struct {
             const struct change *changes;

@@ -102,10 +102,9 @@ static size_t add_marks(const struct core *c, const struct item *item, size_t sp
     return count;
 }
 
-int fencing_check(struct core *c, const struct item *item, bool is_set)
+int fencing_check(struct core *c, const struct item *item, size_t space, bool is_set)
 {
     uint64_t marks[ITEM_TAGS_MAX];
-    size_t space = writer_namespace_of(c->writer, item->key);
     struct fence_fill fill = {
         .space = space, .version = item->version, .is_set = is_set, .marks = marks};
     const struct fence_space *s = &c->fences.spaces[space];

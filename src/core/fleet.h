@@ -167,6 +167,9 @@ void fleet_insert_change(struct fleet *f, struct change c); /* with a version, o
 
 /* Submits a request; its client is 1 unless given. The answer may be there already. */
 struct fleet_answer *fleet_request(struct fleet *f, struct fleet_node *n, struct request r);
+/* The same, all in one event; the first of the answers. `list` is changed. */
+struct fleet_answer *fleet_requests(struct fleet *f, struct fleet_node *n, struct request *list,
+                                    size_t count);
 struct request fleet_load(const char *key, uint64_t wait_ns);
 struct request fleet_fill(const char *key, const char *value, const struct token *token);
 struct request fleet_set(const char *key, const char *value);

@@ -781,15 +781,33 @@ void fleet_insert_change(struct fleet *f, struct change c)
 /* ---- clients -------------------------------------------------------------------------------
  */
 
-struct fleet_answer *fleet_request(struct fleet *f, struct fleet_node *n, struct request r)
+static struct fleet_answer *expect(struct fleet *f, struct fleet_node *n, struct request *r)
 {
     CHECK(f->answer_count < FLEET_ANSWERS_MAX);
     struct fleet_answer *a = &f->answers[f->answer_count];
 
-    r.id = f->answer_count++;
-    r.client = r.client > 0 ? r.client : 1;
+    r->id = f->answer_count++;
+    r->client = r->client > 0 ? r->client : 1;
     *a = (struct fleet_answer){
-        .node = index_of(f, n), .client = r.client, .asked_ns = f->now_ns};
+        .node = index_of(f, n), .client = r->client, .asked_ns = f->now_ns};
+    return a;
+}
+
+struct fleet_answer *fleet_requests(struct fleet *f, struct fleet_node *n, struct request *list,
+                                    size_t count)
+{
+    struct fleet_answer *first = &f->answers[f->answer_count];
+
+    for (size_t i = 0; i < count; i++)
+        CHECK(expect(f, n, &list[i]) == first + i);
+    fleet_step(f, n, &(struct event){.type = EVENT_REQUESTS, .requests = {list, count}});
+    return first;
+}
+
+struct fleet_answer *fleet_request(struct fleet *f, struct fleet_node *n, struct request r)
+{
+    struct fleet_answer *a = expect(f, n, &r);
+
     fleet_step(f, n, &(struct event){.type = EVENT_REQUEST, .request = r});
     return a;
 }

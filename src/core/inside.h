@@ -53,8 +53,9 @@ enum phase {
 
 enum {
     /* Each wait is answered at most once, some with a KEEP before; each entry says at most a
-     * few things; each member falls silent once. */
-    EFFECTS_MAX = 2 * WAITERS_MAX + 8 * DELIVER_BATCH_MAX + MEMBERS_MAX + LOADS_MAX + 64,
+     * few things; each member falls silent once; each request is answered, or waits. */
+    EFFECTS_MAX = 2 * WAITERS_MAX + 8 * DELIVER_BATCH_MAX + MEMBERS_MAX + LOADS_MAX +
+                  2 * REQUESTS_MAX + 64,
     LEASE_SHARE = 6, /* questions per max_stale */
     JITTER_PERMILLE = 200,
     MEMBER_TTL_SHARE = 4 /* member_ttl in max_stales */
@@ -151,6 +152,7 @@ static inline bool core_is_fresh(const struct core *c)
 }
 /* The same for a key, whose namespace may have a tighter bound. */
 bool core_is_fresh_for(const struct core *c, struct bytes key);
+bool core_is_fresh_in(const struct core *c, size_t space); /* the number of its namespace */
 struct position core_position(const struct core *c);
 uint64_t core_backoff_ns(struct core *c, uint32_t failures); /* with jitter */
 void core_fatal(struct core *c, const char *why);            /* why: text of the core */
@@ -302,9 +304,11 @@ void stage_drive(struct core *c);
 
 /* The change takes hold here, whoever made it. */
 void fencing_removed(struct core *c, const struct change *change);
-/* ACCORD_OK: the item may be stored, as far as fences say. ACCORD_E_VERSION, ACCORD_E_HELD.
- * `is_set`: it was not read from the origin, but is what a client says it is. */
-MUST_CHECK int fencing_check(struct core *c, const struct item *item, bool is_set);
+/* ACCORD_OK: the item, of that namespace, may be stored, as far as fences say.
+ * ACCORD_E_VERSION, ACCORD_E_HELD. `is_set`: it was not read from the origin, but is what a
+ * client says it is. */
+MUST_CHECK int fencing_check(struct core *c, const struct item *item, size_t space,
+                             bool is_set);
 void fencing_attached(struct core *c, const struct event *e); /* before attached_once is set */
 void fencing_save(struct core *c);
 void fencing_floor(struct core *c, const struct request *r);

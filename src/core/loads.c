@@ -50,6 +50,8 @@ void loads_init(struct loads *l, uint64_t timeout_ns, uint64_t seed)
 struct load *loads_find(struct loads *l, struct bytes key)
 {
     check(l);
+    if (l->count == 0)
+        return NULL;
     uint64_t hash = hash_of(l, key);
 
     for (uint32_t i = *bucket_of(l, hash); i > 0; i = l->list[i - 1].chain)

@@ -18,9 +18,14 @@ static bool key_fits(struct bytes key)
     return key.size_bytes >= 1 && key.size_bytes <= KEY_BYTES_MAX;
 }
 
+static size_t space_of(const struct core *c, struct bytes key)
+{
+    return writer_namespace_of(c->writer, key);
+}
+
 static const struct namespace_settings *settings_of(const struct core *c, struct bytes key)
 {
-    return policy_of(&c->policy, writer_namespace_of(c->writer, key));
+    return policy_of(&c->policy, space_of(c, key));
 }
 
 static struct token token_of(struct core *c, struct bytes key)
@@ -44,12 +49,13 @@ static void count_fill(struct core *c, int status)
     c->counts.fills_refused_held += status == ACCORD_E_HELD;
 }
 
-/* Stores `item` as its namespace asks. ACCORD_E_UNSURE: there is no lease; it is kept shortly,
- * or not at all, and will never be called fresh. */
-static int store_unfenced(struct core *c, const struct item *item, const struct token *token)
+/* Stores `item` as its namespace, `space`, asks. ACCORD_E_UNSURE: there is no lease; it is kept
+ * shortly, or not at all, and will never be called fresh. */
+static int store_unfenced(struct core *c, const struct item *item, size_t space,
+                          const struct token *token)
 {
-    const struct namespace_settings *n = settings_of(c, item->key);
-    bool unsure = !core_is_fresh_for(c, item->key);
+    const struct namespace_settings *n = policy_of(&c->policy, space);
+    bool unsure = !core_is_fresh_in(c, space);
 
     if (unsure && !policy_keeps_unsure(n))
         return ACCORD_E_UNSURE;
@@ -61,12 +67,13 @@ static int store_unfenced(struct core *c, const struct item *item, const struct 
 
 /* The same for what was read from the origin: it may come from a copy that lags. What is kept
  * while unsure is never called fresh, so there it does not matter. */
-static int store(struct core *c, const struct item *item, const struct token *token)
+static int store(struct core *c, const struct item *item, size_t space,
+                 const struct token *token)
 {
-    int status = core_is_fresh_for(c, item->key) ? fencing_check(c, item, /* is_set= */ false)
-                                                 : ACCORD_OK;
+    int status = core_is_fresh_in(c, space) ? fencing_check(c, item, space, /* is_set= */ false)
+                                            : ACCORD_OK;
 
-    return status == ACCORD_OK ? store_unfenced(c, item, token) : status;
+    return status == ACCORD_OK ? store_unfenced(c, item, space, token) : status;
 }
 
 static const char *why_not_stored(const struct core *c, int status)
@@ -80,7 +87,8 @@ static void fill(struct core *c, const struct request *r)
         answer(c, r, ACCORD_E_INVALID, "a fill needs the token of its miss");
         return;
     }
-    int status = key_fits(r->item.key) ? store(c, &r->item, &r->token) : ACCORD_E_SIZE;
+    int status = key_fits(r->item.key) ? store(c, &r->item, space_of(c, r->item.key), &r->token)
+                                       : ACCORD_E_SIZE;
 
     count_fill(c, status);
     answer(c, r, status, why_not_stored(c, status));
@@ -113,10 +121,10 @@ static bool may_change(struct core *c, const struct request *r, size_t count, si
 
 /* What was read after the token may be stored; then the slot is bumped, so that loads under way
  * are refused, as everywhere else. Bytes that the bump does not keep are stored once more. */
-static int set_with_token(struct core *c, const struct request *r)
+static int set_with_token(struct core *c, const struct request *r, size_t space)
 {
-    int fence = core_is_fresh_for(c, r->item.key)
-                    ? fencing_check(c, &r->item, /* is_set= */ false)
+    int fence = core_is_fresh_in(c, space)
+                    ? fencing_check(c, &r->item, space, /* is_set= */ false)
                     : ACCORD_OK;
 
     if (fence != ACCORD_OK) {
@@ -125,7 +133,7 @@ static int set_with_token(struct core *c, const struct request *r)
         writer_remove_key(c->writer, r->item.key, /* soft= */ false, c->now_ns);
         return r->item.version > 0 ? fence : ACCORD_E_HELD;
     }
-    int status = store_unfenced(c, &r->item, &r->token);
+    int status = store_unfenced(c, &r->item, space, &r->token);
 
     if (status == ACCORD_E_VERSION)
         return status;
@@ -138,20 +146,20 @@ static int set_with_token(struct core *c, const struct request *r)
         return status;
     struct token token = token_of(c, r->item.key);
 
-    return store_unfenced(c, &r->item, &token);
+    return store_unfenced(c, &r->item, space, &token);
 }
 
 /* Without a token: what a client sets is the newest there is, as far as anybody can know. */
-static int set_plainly(struct core *c, const struct request *r)
+static int set_plainly(struct core *c, const struct request *r, size_t space)
 {
     if (r->has_version)
         writer_remove_older(c->writer, r->item.key, r->version, /* soft= */ false, c->now_ns);
     else
         writer_remove_key(c->writer, r->item.key, /* soft= */ false, c->now_ns);
     struct token token = token_of(c, r->item.key);
-    int status = fencing_check(c, &r->item, /* is_set= */ true);
+    int status = fencing_check(c, &r->item, space, /* is_set= */ true);
 
-    return status == ACCORD_OK ? store_unfenced(c, &r->item, &token) : status;
+    return status == ACCORD_OK ? store_unfenced(c, &r->item, space, &token) : status;
 }
 
 /* The removal tells peers to keep the same bytes; but not where the bytes were refused: they
@@ -176,8 +184,9 @@ static void set(struct core *c, const struct request *r)
         answer(c, r, ACCORD_E_SIZE, "a key has 1 to 8192 bytes; nothing was stored");
         return;
     }
-    if (r->has_token && settings_of(c, key)->set == SET_FILL) {
-        int status = store(c, &r->item, &r->token);
+    size_t space = space_of(c, key);
+    if (r->has_token && policy_of(&c->policy, space)->set == SET_FILL) {
+        int status = store(c, &r->item, space, &r->token);
         count_fill(c, status);
         c->counts.sets_not_stored += status == ACCORD_E_TOKEN;
         answer(c, r, status == ACCORD_E_SIZE ? status : ACCORD_OK, why_not_stored(c, status));
@@ -186,7 +195,7 @@ static void set(struct core *c, const struct request *r)
     }
     if (!may_change(c, r, 1, key.size_bytes))
         return;
-    int status = r->has_token ? set_with_token(c, r) : set_plainly(c, r);
+    int status = r->has_token ? set_with_token(c, r, space) : set_plainly(c, r, space);
     struct change change = set_change(c, r, status);
     uint64_t ordinal = publish_accept(c, &change);
     struct token token = r->has_token ? r->token : token_of(c, key);

@@ -137,6 +137,70 @@ TEST(request_set_stores_here_and_removes_elsewhere_but_for_the_same_bytes)
     fleet_free(f);
 }
 
+static const char *const together_keys[] = {"a", "b", "fill:a", "fill:b", "short:a"};
+static const char *const together_values[] = {"v0", "v1", "v2", "v3"};
+
+/* Drawn alike for two nodes; the token is of the node's own segment. */
+static struct request draw_request(uint64_t *rng, struct fleet *f, struct fleet_node *n)
+{
+    const char *key = together_keys[test_random(rng, COUNT_OF(together_keys))];
+    struct token token = fleet_get(f, n, key).token;
+    struct request r = fleet_set(key, together_values[test_random(rng, 4)]);
+
+    r.has_token = test_random(rng, 3) > 0;
+    r.token = token;
+    switch (test_random(rng, 6)) {
+    case 0:
+        return fleet_remove(key);
+    case 1:
+        return fleet_load(key, /* wait_ns= */ 0);
+    case 2:
+        r.item.key = bytes_of(NULL, 0); /* refused */
+        return r;
+    default:
+        return r;
+    }
+}
+
+TEST_SEEDS(request_several_at_once_do_what_they_do_one_by_one, 60)
+{
+    struct fleet *f[2] = {fleet_new(NULL), fleet_new(NULL)};
+    struct fleet_node *n[2] = {fresh_node(f[0], "web1"), fresh_node(f[1], "web1")};
+
+    for (int round = 0; round < 20; round++) {
+        struct request list[2][REQUESTS_MAX];
+        struct fleet_answer *answers[2] = {&f[0]->answers[f[0]->answer_count], NULL};
+        size_t count = 1 + test_random(rng, REQUESTS_MAX);
+        for (size_t i = 0; i < count; i++) {
+            uint64_t same = *rng;
+            list[0][i] = draw_request(rng, f[0], n[0]);
+            list[1][i] = draw_request(&same, f[1], n[1]);
+        }
+        for (size_t i = 0; i < count; i++)
+            fleet_request(f[0], n[0], list[0][i]);
+        answers[1] = fleet_requests(f[1], n[1], list[1], count);
+        for (int late = 0; late < 2; late++) {
+            for (size_t k = 0; k < COUNT_OF(together_keys); k++) {
+                const char *key = together_keys[k];
+                CHECK(fleet_get(f[0], n[0], key).state == fleet_get(f[1], n[1], key).state);
+                for (size_t v = 0; v < COUNT_OF(together_values); v++)
+                    CHECK(fleet_hits(f[0], n[0], key, together_values[v]) ==
+                          fleet_hits(f[1], n[1], key, together_values[v]));
+            }
+            fleet_run(f[0], 20 * NS_PER_MS);
+            fleet_run(f[1], 20 * NS_PER_MS);
+        }
+        for (size_t i = 0; i < count; i++) {
+            CHECK(answers[0][i].count == 1);
+            CHECK(answers[1][i].count == 1);
+            CHECK(answers[0][i].reply.status == answers[1][i].reply.status);
+            CHECK(answers[0][i].reply.state == answers[1][i].reply.state);
+        }
+    }
+    fleet_free(f[0]);
+    fleet_free(f[1]);
+}
+
 TEST(request_set_refuses_loads_that_began_before_it)
 {
     struct fleet *f = fleet_new(NULL);

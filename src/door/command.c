@@ -289,7 +289,7 @@ static void batch(struct connection *c, enum request_op op, size_t changes, size
     r.batch_count = changes;
     r.batch_bytes = bytes;
     c->requested = true;
-    c->door->host->submit(c->door->host->node, &r);
+    c->door->host->submit(c->door->host->node, &r, 1);
 }
 
 /* The replies of an EXEC are an array: its header now, its elements in their own slots. */

@@ -124,9 +124,16 @@ static void run_command(struct connection *c, const uint8_t *data)
     command_dispatch(c, d->arguments, p->count, dropped);
 }
 
-static void refuse_input(struct connection *c, const char *problem)
+/* What was taken to be run together. */
+static void run_taken(struct connection *c)
 {
     gets_run(c);
+    sets_run(c);
+}
+
+static void refuse_input(struct connection *c, const char *problem)
+{
+    run_taken(c);
     size_t start = sink_begin(c);
 
     reply_error(c, "ERR %s", problem);
@@ -137,7 +144,7 @@ static void refuse_input(struct connection *c, const char *problem)
 
 static void refuse_command(struct connection *c)
 {
-    gets_run(c);
+    run_taken(c);
     size_t start = sink_begin(c);
 
     reply_error(c, "TOOLARGE a command of more than %d bytes", COMMAND_BYTES_MAX);
@@ -171,8 +178,9 @@ static void run_burst(struct connection *c, uint8_t *data, size_t *start, size_t
             refuse_input(c, resp_problem(&c->parser));
             break;
         }
-        if (outcome == RESP_COMMAND && !gets_take(c, data + *start)) {
-            gets_run(c);
+        if (outcome == RESP_COMMAND && !gets_take(c, data + *start) &&
+            !sets_take(c, data + *start)) {
+            run_taken(c);
             run_command(c, data + *start);
         }
         *start += c->parser.position;
@@ -184,7 +192,7 @@ static void run_burst(struct connection *c, uint8_t *data, size_t *start, size_t
             break;
         }
     }
-    gets_run(c);
+    run_taken(c);
     c->running = false;
 }
 

@@ -140,6 +140,11 @@ struct get_batch {
     uint8_t values[GETS_MAX][GETS_VALUE_BYTES];
 };
 
+struct set_batch {
+    size_t count;
+    struct request requests[REQUESTS_MAX]; /* what all SETs have in common stays in them */
+};
+
 enum { COMMAND_SLOTS = 256 };
 
 struct resp_door {
@@ -158,7 +163,8 @@ struct resp_door {
 
     uint8_t *pool[POOL_MAX];
     size_t pool_count;
-    struct get_batch *gets;  /* of the burst that runs */
+    struct get_batch *gets;  /* of the burst that runs, */
+    struct set_batch sets;   /* or these */
     uint8_t *input;          /* INPUT_BYTES, shared: what is left over is copied out */
     struct bytes *arguments; /* of the running command */
     size_t argument_capacity;
@@ -333,6 +339,13 @@ bool read_value(struct connection *c, struct bytes key, struct read_result *resu
  * before any other command and at the end of the burst. */
 bool gets_take(struct connection *c, const uint8_t *data);
 void gets_run(struct connection *c);
+/* The same for SETs without options, which go to the core together; see burst.c. */
+void sets_init(struct resp_door *d);
+bool sets_take(struct connection *c, const uint8_t *data);
+void sets_run(struct connection *c);
+/* The command at `data` is `name` (three small letters) with so many arguments, itself
+ * included, and nothing stands in the way of running it together with others like it. */
+bool burst_is(const struct connection *c, const uint8_t *data, const char *name, size_t count);
 bool integer_argument(struct connection *c, struct bytes text, int64_t *out);
 uint64_t wall_now_ms(void);
 /* A request of this connection, all else zero or the namespace's. */

@@ -250,6 +250,64 @@ TEST(gets_in_a_row_are_answered_each_in_its_turn)
     house_free(h);
 }
 
+/* They go to the core together; other commands among them by themselves, each in its turn. */
+TEST(sets_in_a_row_are_answered_each_in_its_turn)
+{
+    struct house *h = house_ready();
+    int g = guest_new(h);
+    static char text[40000], expected[40000], back[40000];
+    size_t said = 0, heard = 0;
+
+    for (unsigned i = 0; i < 100; i++) {
+        said +=
+            (size_t)snprintf(text + said, 32, "%s k%u v%u\r\n", i % 3 ? "SET" : "sEt", i, i);
+        heard += (size_t)snprintf(expected + heard, 16, "+OK\r\n");
+        if (i % 10 == 3) {
+            said += (size_t)snprintf(text + said, 32, "GET k%u\r\n", i);
+            heard +=
+                (size_t)snprintf(expected + heard, 16, "$%d\r\nv%u\r\n", i < 10 ? 2 : 3, i);
+        }
+        if (i % 10 == 5) {
+            said += (size_t)snprintf(text + said, 64, "SET k%u w GET\r\nSET '' v\r\n", i);
+            heard += (size_t)snprintf(expected + heard, 80,
+                                      "$%d\r\nv%u\r\n-ERR a key must have at least 1 byte\r\n",
+                                      i < 10 ? 2 : 3, i);
+        }
+        if (i % 50 == 20) {
+            said += (size_t)snprintf(text + said, 64, "MULTI\r\nSET q 1\r\nEXEC\r\n");
+            heard += (size_t)snprintf(expected + heard, 64, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+        }
+    }
+    snprintf(text + said, 16, "*1\r\n:\r\n");
+    snprintf(expected + heard, 80, "-ERR Protocol error: expected '$', got ':'\r\n");
+    CHECK(send(g, text, strlen(text), 0) == (ssize_t)strlen(text)); /* one burst */
+    CHECK(guest_read(h, g, back, strlen(expected)) == strlen(expected));
+    CHECK(memcmp(back, expected, strlen(expected)) == 0);
+    CHECK(guest_is_closed(h, g));
+    close(g);
+    g = guest_new(h);
+    CHECK(asks(h, g, "MGET k0 k5 k99 q",
+               "*4\r\n$2\r\nv0\r\n$1\r\nw\r\n$3\r\nv99\r\n$1\r\n1\r\n"));
+    close(g);
+    house_free(h);
+}
+
+/* What was removed since it was missed is not stored (P2); what is around it is. */
+TEST(sets_in_a_row_each_bring_the_token_of_their_own_miss)
+{
+    struct house *h = house_ready();
+    int g = guest_new(h);
+
+    CHECK(asks(h, g, "MGET a b c", "*3\r\n$-1\r\n$-1\r\n$-1\r\n"));
+    CHECK(asks(h, g, "DEL b", ":0\r\n"));
+    guest_say(h, g, "SET a 1\r\nSET b 1\r\nSET c 1\r\nGET a\r\nGET b\r\nGET c\r\n");
+    CHECK(guest_hears(h, g, "+OK\r\n+OK\r\n+OK\r\n$1\r\n1\r\n$-1\r\n$1\r\n1\r\n"));
+    CHECK(asks(h, g, "SET b 2", "+OK\r\n"));
+    CHECK(asks(h, g, "GET b", "$1\r\n2\r\n"));
+    close(g);
+    house_free(h);
+}
+
 TEST(quit_answers_and_closes_and_nothing_after_it_runs)
 {
     struct house *h = house_ready();

@@ -134,15 +134,18 @@ static inline void house_step(struct house *h, struct event *e)
     }
 }
 
-static inline void house_submit(void *node, const struct request *request)
+static inline void house_submit(void *node, const struct request *request, size_t count)
 {
     struct house *h = node;
     struct event e = {.type = EVENT_REQUEST, .request = *request};
 
+    if (count > 1)
+        e = (struct event){.type = EVENT_REQUESTS, .requests = {request, count}};
     if (!h->carrying) {
         house_step(h, &e);
         return;
     }
+    CHECK(count == 1);
     CHECK(h->deferred_count < COUNT_OF(h->deferred));
     CHECK(request->key_count == 1);
     h->deferred[h->deferred_count] = *request;

@@ -200,14 +200,11 @@ bool gets_take(struct connection *c, const uint8_t *data)
 {
     struct get_batch *b = c->door->gets;
     const struct resp_argument *a = c->parser.arguments;
-    bool plain = c->authenticated && !c->multi && !c->mute && !c->mute_next &&
-                 (c->resp3 || !c->watching);
 
-    if (c->parser.count != 2 || a[0].bytes != 3 || a[0].dropped || a[1].dropped || !plain ||
-        !word_is(bytes_of(data + a[0].offset, 3), "get"))
+    if (!burst_is(c, data, "get", /* count= */ 2) || a[1].bytes == 0 ||
+        a[1].bytes > KEY_BYTES_MAX)
         return false;
-    if (a[1].bytes == 0 || a[1].bytes > KEY_BYTES_MAX)
-        return false;
+    sets_run(c);
     if (b->count == GETS_MAX)
         gets_run(c);
     b->requests[b->count].key = bytes_of(data + a[1].offset, a[1].bytes);

@@ -203,6 +203,7 @@ int resp_door_new(struct resp_door **out, const struct door_host *host,
         return ACCORD_E_NOMEM;
     }
     commands_init(d);
+    sets_init(d);
     fit_descriptors(d);
     start_handles(d);
     int status = s->address ? resp_door_listen(d, s->address, why) : ACCORD_OK;

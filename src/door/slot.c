@@ -141,7 +141,7 @@ void slot_submit(struct connection *c, uint64_t slot_id, struct request *r)
     r->client = c->client;
     r->id = slot_id;
     c->requested = true;
-    c->door->host->submit(c->door->host->node, r);
+    c->door->host->submit(c->door->host->node, r, 1);
 }
 
 /* The first failure is kept: it becomes the reply once all requests are answered. */
@@ -177,6 +177,26 @@ static void complete(struct connection *c, struct slot *s, size_t start)
     connection_touch(c);
 }
 
+/* It is its turn, and all there is to say is OK: that needs no place to wait in. */
+static bool is_plain(const struct connection *c, const struct slot *s,
+                     const struct reply *reply)
+{
+    return s->finish == finish_ok && s->id == c->slot_first && s->waiting == 1 &&
+           s->status == ACCORD_OK && reply->status == ACCORD_OK && !s->mute && !s->barrier;
+}
+
+static void answer_plainly(struct connection *c)
+{
+    struct buffer *sink = c->sink;
+
+    c->sink = &c->out;
+    reply_ok(c);
+    c->sink = sink;
+    c->slot_first++;
+    emit(c);
+    connection_touch(c);
+}
+
 void slot_answer(struct connection *c, struct slot *s, const struct reply *reply)
 {
     struct buffer *sink = c->sink;
@@ -184,6 +204,10 @@ void slot_answer(struct connection *c, struct slot *s, const struct reply *reply
 
     ASSERT(!s->done);
     ASSERT(s->waiting > 0);
+    if (is_plain(c, s, reply)) {
+        answer_plainly(c);
+        return;
+    }
     c->sink = &c->held;
     if (reply->status != ACCORD_OK && s->status == ACCORD_OK)
         fail(c, s, reply);

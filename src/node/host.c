@@ -10,19 +10,32 @@ static void refuse(struct node *n, const struct request *r, int status)
     resp_door_reply(n->door, &reply);
 }
 
-static void submit(void *node, const struct request *request)
+static void defer(struct node *n, const struct request *request)
+{
+    n->counts.deferred++;
+    if (deferred_add_request(&n->deferred, request) != ACCORD_OK)
+        refuse(n, request, ACCORD_E_NOMEM);
+}
+
+static void submit(void *node, const struct request *requests, size_t count)
 {
     struct node *n = node;
-    struct event e = {.type = EVENT_REQUEST};
+    struct event e;
 
-    n->counts.requests++;
+    n->counts.requests += count;
     if (n->carrying) {
-        n->counts.deferred++;
-        if (deferred_add_request(&n->deferred, request) != ACCORD_OK)
-            refuse(n, request, ACCORD_E_NOMEM);
+        for (size_t i = 0; i < count; i++)
+            defer(n, &requests[i]);
         return;
     }
-    e.request = *request;
+    if (count == 1) {
+        e.type = EVENT_REQUEST;
+        e.request = requests[0];
+    } else {
+        e.type = EVENT_REQUESTS;
+        e.requests.list = requests;
+        e.requests.count = count;
+    }
     step_event(n, &e);
 }
 

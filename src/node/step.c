@@ -81,16 +81,17 @@ static void carry_note(struct node *n, const struct effect *e)
 /* With ack = local an OK says that the change is on disk. Where it is not, it must not. */
 static void send_reply(struct node *n, const struct reply *reply, bool keep_failed)
 {
-    struct reply changed = *reply;
     bool is_change = reply->status == ACCORD_OK && !reply->has_position && !reply->has_token &&
                      !reply->has_value;
 
-    if (keep_failed && is_change && n->settings->ack == ACK_LOCAL) {
-        changed.status = ACCORD_E_UNPUBLISHED;
-        changed.why_text = n->keep_why;
-        reply = &changed;
+    if (!keep_failed || !is_change || n->settings->ack != ACK_LOCAL) {
+        resp_door_reply(n->door, reply);
+        return;
     }
-    resp_door_reply(n->door, reply);
+    struct reply changed = *reply;
+    changed.status = ACCORD_E_UNPUBLISHED;
+    changed.why_text = n->keep_why;
+    resp_door_reply(n->door, &changed);
 }
 
 /* What follows a KEEP waits for the disk; the loop does so only where memory has run out. */

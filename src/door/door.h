@@ -31,13 +31,13 @@ struct door_host {
     const struct reader *reader;
     struct core *core; /* for its views; doors never step it */
 
-    /* Gives requests, in their order, to the core: at most REQUESTS_MAX, all of one client. More
-     * than one are none of a batch (REQUEST_BATCH_BEGIN). What they point to is borrowed for the
-     * call. What they do to the segment is done when submit() returns, so that the next command
-     * of the pipeline sees it (but not where submit() is called from within the door's reply
-     * function: then it may be done later); the replies may come later. They come through the
-     * door's reply function, perhaps before submit() returns, exactly once each, unless gone()
-     * was called for the client first. */
+    /* Gives requests, in their order, to the core: at most REQUESTS_MAX, all of one client.
+     * More than one are none of a batch (REQUEST_BATCH_BEGIN). What they point to is borrowed
+     * for the call. What they do to the segment is done when submit() returns, so that the next
+     * command of the pipeline sees it (but not where submit() is called from within the door's
+     * reply function: then it may be done later); the replies may come later. They come through
+     * the door's reply function, perhaps before submit() returns, exactly once each, unless
+     * gone() was called for the client first. */
     void (*submit)(void *node, const struct request *requests, size_t count);
     void (*gone)(void *node, uint64_t client);
     uint64_t (*new_client)(void *node); /* a number never given before; never 0 */

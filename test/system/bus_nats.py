@@ -17,19 +17,12 @@ import tempfile
 import threading
 import time
 
+from fleets import free_ports, proxied, state
 from lib import BUILD, ROOT, WAIT, RespError, Skip, connected, expect, main, nodes, run, soon, test
 
 SERVER = os.environ.get("ACCORD_NATS_SERVER", os.path.join(ROOT, "build/servers/nats-server"))
 OLD_SERVER = "/usr/sbin/nats-server"
 FLAGS = ("--max-stale", "1s", "--memory", "32M")
-
-
-def free_ports(count):
-    with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for s in taken:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in taken]
 
 
 class Server:
@@ -93,10 +86,6 @@ def fleet(start, url, count=2):
 def fill(client, key, value="v"):
     token = client.map("ACCORD.GET", key)["token"]
     return client.ask("ACCORD.FILL", key, value, "TOKEN", token)
-
-
-def state(client, key):
-    return client.map("ACCORD.GET", key)["state"]
 
 
 def refused_start(start, url, part, ends=True):
@@ -338,26 +327,9 @@ def a_server_that_never_answers_is_waited_for_no_longer_than_said():
         expect(time.monotonic() - began < 10, "it ends at once")
 
 
-@contextlib.contextmanager
-def proxy(server):
-    process = subprocess.Popen([os.path.join(BUILD, "fault-proxy"), str(server.port), "1"],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def command(line):
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
-        expect(process.stdout.readline() == "ok\n", line)
-    command.port = int(process.stdout.readline())
-    try:
-        yield command
-    finally:
-        process.stdin.close()
-        process.wait(WAIT)
-
-
 @test
 def a_node_that_is_cut_off_is_unsure_and_comes_back_with_ten_thousand_removals_made_meanwhile():
-    with Server() as server, proxy(server) as net, nodes() as start:
+    with Server() as server, proxied(server.port) as net, nodes() as start:
         web1, = fleet(start, server.url(), 1)
         web2 = start("web2", *FLAGS, bus=f"nats://127.0.0.1:{net.port}/fleet")
         web2.ready()
@@ -365,16 +337,16 @@ def a_node_that_is_cut_off_is_unsure_and_comes_back_with_ten_thousand_removals_m
             for misfortune in ("cut", "stall both", "stall down"):
                 soon(lambda: web2.status()["state"] == "fresh", "fresh before")
                 expect(fill(two, "kept") == "STORED" and fill(two, "gone:9999") == "STORED")
-                net(misfortune)
+                net.ask(misfortune)
                 soon(lambda: state(two, "kept") == "unsure", misfortune)
                 for base in range(0, 10000, 500):
                     one.ask("ACCORD.REMOVE", *(f"gone:{n}" for n in range(base, base + 500)))
-                net("heal")
+                net.ask("heal")
                 soon(lambda: state(two, "gone:9999") == "miss", misfortune)
                 expect(state(two, "kept") in ("hit", "miss"))
             # A network that is only slow and bad.
-            net("delay 20 10")
-            net("split 100")
+            net.ask("delay 20 10")
+            net.ask("split 100")
             expect(fill(two, "slow") == "STORED")
             one.ask("ACCORD.REMOVE", "slow")
             soon(lambda: state(two, "slow") == "miss", "slow")

@@ -13,15 +13,15 @@ import glob
 import os
 import pwd
 import signal
-import socket
 import subprocess
 import sys
 import time
 
-from lib import ACCORD, SANITIZED, WAIT, Proxy, Skip, connected, expect, main, nodes, run, soon, test
+from fleets import (all_is_said, free_ports, fresh, joined, keeps_its_promises, kept, outlasts, proxied,
+                    state)
+from lib import ACCORD, WAIT, Skip, connected, expect, main, nodes, run, soon, test
 
-L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
-START = 60                 # seconds that initdb or a start may take on a busy machine
+START = 60  # seconds that initdb or a start may take on a busy machine
 
 
 def user():
@@ -40,9 +40,7 @@ class Postgres:
         if not found:
             raise Skip("PostgreSQL's server is not installed")
         self.bin = os.path.dirname(found[-1])
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port, = free_ports(1)
         self.folder = os.path.join(folder, "postgres")
         os.chmod(folder, 0o711)
         os.mkdir(self.folder)
@@ -103,37 +101,10 @@ def fleet():
             server.kill()
 
 
-def joined(start, *urls):
-    """Nodes web1, web2, … that know each other, and a client of each."""
-    made = [start(f"web{i + 1}", "--max-stale", f"{L}s", "--publish-timeout", "5s", bus=url)
-            for i, url in enumerate(urls)]
-    for node in made:
-        node.ready()
-    clients = [node.client() for node in made]
-    for client in clients:
-        soon(lambda c=client: len(c.ask("ACCORD.NODES")) == len(urls), "each sees all")
-    return made, clients
-
-
-def state(client, key):
-    return client.map("ACCORD.GET", key)["state"]
-
-
-def fresh(client):
-    return client.map("ACCORD.STATUS")["state"] == "fresh"
-
-
-def kept(client, *keys):
-    """Stores them; while a node is not sure, what it is given is not kept as fresh."""
-    for key in keys:
-        soon(lambda k=key: client.ask("SET", k, "v") == "OK" and state(client, k) == "hit",
-             f"{key} is kept")
-
-
 @test
 def what_a_transaction_removes_goes_everywhere_once_it_commits():
     with fleet() as (start, server):
-        _, (a, b) = joined(start, server.url(), server.url())
+        _, (a, b) = joined(start, server.url(), server.url(), timeout="5s")
         server.shop("CREATE TABLE greeble (greeble_id integer PRIMARY KEY, name text);"
                     "INSERT INTO greeble VALUES (42, 'a'), (43, 'a');"
                     "SELECT accord.watch_table('greeble', 'greeble:{greeble_id}')")
@@ -158,16 +129,16 @@ def what_a_transaction_removes_goes_everywhere_once_it_commits():
 @test
 def a_server_killed_and_started_again_loses_nothing():
     with fleet() as (start, server):
-        _, (a, b) = joined(start, server.url(), server.url())
+        _, (a, b) = joined(start, server.url(), server.url(), timeout="5s")
         kept(b, "k", "stays")
-        soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "all is said")
+        all_is_said(a)
         server.kill(signal.SIGKILL)
         answer = a.ask("DEL", "k")
         expect(str(answer).startswith("UNPUBLISHED"), answer)
         soon(lambda: not fresh(a) and not fresh(b), "nobody is sure without the server")
         expect(state(b, "k") != "hit", "not called fresh")
         server.start()
-        soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "what was accepted is published")
+        all_is_said(a)
         soon(lambda: fresh(a) and fresh(b), "fresh again")
         soon(lambda: state(b, "k") == "miss", "and arrives")
         expect(state(b, "stays") == "hit", "the rest is kept: nothing was lost")
@@ -175,24 +146,9 @@ def a_server_killed_and_started_again_loses_nothing():
 
 @test
 def a_node_cut_off_is_unsure_in_time_and_goes_on_where_it_was():
-    with fleet() as (start, server):
-        proxy = Proxy(server.port)
-        try:
-            _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
-            for fault in "stall both", "stall down", "cut":
-                kept(b, "k", "stays")
-                soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "all is said")
-                proxy.ask(fault)
-                a.ask("DEL", "k")
-                time.sleep(1.2 * L)
-                expect(state(b, "k") != "hit", fault, "what was removed L ago is not fresh")
-                expect(not fresh(b), fault)
-                proxy.ask("heal")
-                soon(lambda: fresh(b), "fresh again")
-                soon(lambda: state(b, "k") == "miss", "it hears what it missed")
-                expect(state(b, "stays") == "hit", fault, "and keeps the rest: nothing was lost")
-        finally:
-            proxy.close()
+    with fleet() as (start, server), proxied(server.port) as proxy:
+        _, (a, b) = joined(start, server.url(), server.url(port=proxy.port), timeout="5s")
+        outlasts(proxy, a, b, "stall both", "stall down", "cut")
 
 
 @test
@@ -266,7 +222,7 @@ def transactions_that_commit_late_are_never_skipped_and_hold_up_nobody():
     """ACCORD_SLOW_SECONDS: for how long (as many minutes as you like by hand)."""
     seconds = int(os.environ.get("ACCORD_SLOW_SECONDS", "5"))
     with fleet() as (start, server):
-        joined(start, server.url(), server.url())
+        joined(start, server.url(), server.url(), timeout="5s")
         server.shop("CREATE SEQUENCE orders; CREATE TABLE done (id bigint PRIMARY KEY)")
         path = os.path.join(start.folder, "watched")
         with open(path, "w", encoding="utf-8") as out:
@@ -311,22 +267,17 @@ def transactions_that_commit_late_are_never_skipped_and_hold_up_nobody():
             watch.wait(WAIT)
 
 
-def keeps_its_promises(verb, *flags):
-    with fleet() as (_, server):
-        done = subprocess.run([ACCORD, verb, "--bus", server.url(f"shop?cluster={verb}"), *flags],
-                              capture_output=True, text=True, timeout=180, check=False)
-        expect(done.returncode == 0, done.stdout[-3000:], done.stderr[-3000:])
-        expect("every promise held" in done.stdout, done.stdout)
-
-
 @test
 def the_demo_runs_on_it():
-    keeps_its_promises("demo", "--seconds", "6")
+    with fleet() as (_, server):
+        keeps_its_promises(server.url("shop?cluster=demo"), "demo", "--seconds", "6")
 
 
 @test
 def the_torture_runs_on_it():
-    keeps_its_promises("torture", "--seconds", "8", "--nodes", "4", "--seed", "7")
+    with fleet() as (_, server):
+        keeps_its_promises(server.url("shop?cluster=torture"), "torture", "--seconds", "8", "--nodes",
+                           "4", "--seed", "7")
 
 
 if __name__ == "__main__":

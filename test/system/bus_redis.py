@@ -17,10 +17,8 @@ import subprocess
 import sys
 import time
 
-from lib import (ACCORD, SANITIZED, WAIT, Client, Proxy, Skip, connected, expect, main, nodes, refused,
-                 run, soon, test)
-
-L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
+from fleets import all_is_said, free_ports, fresh, joined, keeps_its_promises, outlasts, proxied, state
+from lib import WAIT, Client, Skip, connected, expect, main, nodes, refused, run, soon, test
 
 
 class Redis:
@@ -29,9 +27,7 @@ class Redis:
     def __init__(self, folder, *options):
         if not shutil.which("redis-server"):
             raise Skip("redis-server is not installed")
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            self.port = s.getsockname()[1]
+        self.port, = free_ports(1)
         self.folder = os.path.join(folder, "redis")
         os.mkdir(self.folder)
         self.options = options
@@ -82,26 +78,6 @@ def fleet(*options):
             yield start, server
         finally:
             server.kill()
-
-
-def joined(start, *urls, timeout="300ms"):
-    """Nodes web1, web2, … that know each other, and a client of each."""
-    made = [start(f"web{i + 1}", "--max-stale", f"{L}s", "--publish-timeout", timeout, bus=url)
-            for i, url in enumerate(urls)]
-    for node in made:
-        node.ready()
-    clients = [node.client() for node in made]
-    for client in clients:
-        soon(lambda c=client: len(c.ask("ACCORD.NODES")) == len(urls), "each sees all")
-    return made, clients
-
-
-def state(client, key):
-    return client.map("ACCORD.GET", key)["state"]
-
-
-def fresh(client):
-    return client.map("ACCORD.STATUS")["state"] == "fresh"
 
 
 def recovers(*clients):
@@ -156,58 +132,38 @@ def a_server_killed_and_started_again_costs_the_caches_and_nothing_else():
             soon(lambda: not fresh(a) and not fresh(b), "nobody is sure without the server")
             expect(state(b, "k") != "hit", "not called fresh")
             server.start()
-            soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "what was accepted is published")
+            all_is_said(a)
             soon(lambda: state(b, "k") == "miss", "and arrives")
             recovers(a, b)
 
 
 @test
 def a_node_cut_off_is_unsure_in_time_and_goes_on_where_it_was():
-    with fleet() as (start, server):
-        proxy = Proxy(server.port)
-        try:
-            _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
-            for fault in "stall both", "stall up", "stall down", "cut":
-                for key in "k", "stays":
-                    expect(b.ask("SET", key, "old") == "OK" and b.ask("GET", key) == b"old", fault)
-                soon(lambda: a.map("ACCORD.STATUS")["outbox"] == 0, "all is said")
-                proxy.ask(fault)
-                a.ask("DEL", "k")
-                time.sleep(1.2 * L)
-                expect(state(b, "k") != "hit", fault, "what was removed L ago is not fresh")
-                expect(not fresh(b), fault)
-                proxy.ask("heal")
-                soon(lambda: fresh(b), "fresh again")
-                soon(lambda: state(b, "k") == "miss", "it hears what it missed")
-                expect(state(b, "stays") == "hit", fault, "and keeps the rest: nothing was lost")
-            recovers(a, b)
-        finally:
-            proxy.close()
+    with fleet() as (start, server), proxied(server.port) as proxy:
+        _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
+        outlasts(proxy, a, b, "stall both", "stall up", "stall down", "cut")
+        recovers(a, b)
 
 
 @test
 def ten_thousand_removals_while_disconnected_arrive_all():
     count, batch = 10000, 1000
-    with fleet() as (start, server):
-        proxy = Proxy(server.port)
-        try:
-            _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
+    with fleet() as (start, server), proxied(server.port) as proxy:
+        _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
+        for first in range(0, count, batch):
+            b.ask("MSET", *[w for i in range(first, first + batch) for w in (f"k{i}", "v")])
+        all_is_said(b)
+        expect(fresh(b) and b.ask("GET", "k9999") == b"v")
+        proxy.ask("cut")
+        for client in a, b:  # b's own wait in its outbox
             for first in range(0, count, batch):
-                b.ask("MSET", *[w for i in range(first, first + batch) for w in (f"k{i}", "v")])
-            soon(lambda: b.map("ACCORD.STATUS")["outbox"] == 0, "all is said")
-            expect(fresh(b) and b.ask("GET", "k9999") == b"v")
-            proxy.ask("cut")
-            for client in a, b:  # b's own wait in its outbox
-                for first in range(0, count, batch):
-                    client.ask("ACCORD.REMOVE", *[f"{'k' if client is a else 'own'}{i}"
-                                                  for i in range(first, first + batch)])
-            expect(b.map("ACCORD.STATUS")["outbox"] > 0)
-            proxy.ask("heal")
-            soon(lambda: fresh(b) and b.map("ACCORD.STATUS")["outbox"] == 0, "caught up")
-            expect(all(v is None for v in b.ask("MGET", *[f"k{i}" for i in range(0, count, 37)])))
-            expect(server.ask("XLEN", "accord:{shop}:changes") >= 3 * count)
-        finally:
-            proxy.close()
+                client.ask("ACCORD.REMOVE", *[f"{'k' if client is a else 'own'}{i}"
+                                              for i in range(first, first + batch)])
+        expect(b.map("ACCORD.STATUS")["outbox"] > 0)
+        proxy.ask("heal")
+        soon(lambda: fresh(b) and b.map("ACCORD.STATUS")["outbox"] == 0, "caught up")
+        expect(all(v is None for v in b.ask("MGET", *[f"k{i}" for i in range(0, count, 37)])))
+        expect(server.ask("XLEN", "accord:{shop}:changes") >= 3 * count)
 
 
 @test
@@ -260,22 +216,17 @@ def drop_removes_what_accord_made_and_nothing_else():
         expect(done.stdout.startswith("ACL SETUSER accord ") and "~accord:{shop}:*" in done.stdout)
 
 
-def keeps_its_promises(verb, *flags):
-    with fleet() as (_, server):
-        done = subprocess.run([ACCORD, verb, "--bus", server.url(verb), *flags],
-                              capture_output=True, text=True, timeout=180)
-        expect(done.returncode == 0, done.stdout[-3000:], done.stderr[-3000:])
-        expect("every promise held" in done.stdout, done.stdout)
-
-
 @test
 def the_demo_runs_on_it():
-    keeps_its_promises("demo", "--seconds", "6")
+    with fleet() as (_, server):
+        keeps_its_promises(server.url("demo"), "demo", "--seconds", "6")
 
 
 @test
 def the_torture_runs_on_it():
-    keeps_its_promises("torture", "--seconds", "8", "--nodes", "4", "--seed", "7")
+    with fleet() as (_, server):
+        keeps_its_promises(server.url("torture"), "torture", "--seconds", "8", "--nodes", "4",
+                           "--seed", "7")
 
 
 if __name__ == "__main__":

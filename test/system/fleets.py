@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright (c) 2026 the Accord authors
+"""fleets.py - what the tests on real servers share: nodes that know each other, and what a network
+does to one of them. The server is the test's own; `url(port=n)` reaches it through a proxy."""
+import contextlib
+import socket
+import subprocess
+import time
+
+from lib import ACCORD, SANITIZED, Proxy, expect, soon
+
+L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
+
+
+def free_ports(count):
+    """So many that nobody listened on a moment ago, all different."""
+    with contextlib.ExitStack() as stack:
+        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for s in taken:
+            s.bind(("127.0.0.1", 0))
+        return [s.getsockname()[1] for s in taken]
+
+
+def joined(start, *urls, timeout="300ms"):
+    """Nodes web1, web2, … that know each other, and a client of each."""
+    made = [start(f"web{i + 1}", "--max-stale", f"{L}s", "--publish-timeout", timeout, bus=url)
+            for i, url in enumerate(urls)]
+    for node in made:
+        node.ready()
+    clients = [node.client() for node in made]
+    for client in clients:
+        soon(lambda c=client: len(c.ask("ACCORD.NODES")) == len(urls), "each sees all")
+    return made, clients
+
+
+def state(client, key):
+    return client.map("ACCORD.GET", key)["state"]
+
+
+def fresh(client):
+    return client.map("ACCORD.STATUS")["state"] == "fresh"
+
+
+def all_is_said(client):
+    soon(lambda: client.map("ACCORD.STATUS")["outbox"] == 0, "what was accepted is published")
+
+
+def kept(client, *keys):
+    """Stores them; while a node is not sure, what it is given is not kept as fresh."""
+    for key in keys:
+        soon(lambda k=key: client.ask("SET", k, "v") == "OK" and state(client, k) == "hit",
+             f"{key} is kept")
+
+
+@contextlib.contextmanager
+def proxied(port):
+    proxy = Proxy(port)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+
+
+def outlasts(proxy, a, b, *faults):
+    """b is behind the proxy. While it is cut off it calls nothing fresh that a removed; afterwards
+    it goes on where it was."""
+    for fault in faults:
+        kept(b, "k", "stays")
+        all_is_said(a)
+        all_is_said(b)
+        proxy.ask(fault)
+        a.ask("DEL", "k")
+        time.sleep(1.2 * L)
+        expect(state(b, "k") != "hit", fault, "what was removed L ago is not fresh")
+        expect(not fresh(b), fault)
+        proxy.ask("heal")
+        soon(lambda: fresh(b), "fresh again")
+        soon(lambda: state(b, "k") == "miss", "it hears what it missed")
+        expect(state(b, "stays") == "hit", fault, "and keeps the rest: nothing was lost")
+
+
+def keeps_its_promises(url, verb, *flags):
+    """`accord demo` or `accord torture` on that bus."""
+    done = subprocess.run([ACCORD, verb, "--bus", url, *flags], capture_output=True, text=True,
+                          timeout=180, check=False)
+    expect(done.returncode == 0, done.stdout[-3000:], done.stderr[-3000:])
+    expect("every promise held" in done.stdout, done.stdout)

@@ -505,7 +505,8 @@ static struct entry *entries_of(const struct letter *l)
     static struct entry entries[DELIVER_BATCH_MAX];
 
     for (size_t i = 0; i < l->slot_count; i++)
-        entries[i] = (struct entry){l->slots[i].position, l->slots[i].record->change};
+        entries[i] = (struct entry){.position = l->slots[i].position,
+                                    .change = l->slots[i].record->change};
     return entries;
 }
 

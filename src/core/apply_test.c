@@ -396,7 +396,8 @@ TEST(apply_takes_who_leaves_at_his_word_once_and_only_who_was_there)
     struct change leave[] = {change_of("web9", 9, CHANGE_LEAVE, 3),
                              change_of("web9", 9, CHANGE_LEAVE, 4)};
     uint64_t position = fleet_status(f, n).cursor.position;
-    struct entry both[] = {{position + 1, leave[0]}, {position + 2, leave[1]}};
+    struct entry both[] = {{position + 1, leave[0], TRUST_FULL},
+                           {position + 2, leave[1], TRUST_FULL}};
     fleet_step(f, n,
                &(struct event){.type = EVENT_BUS_ENTRIES,
                                .entries = {.entries = both, .count = COUNT_OF(both)}});

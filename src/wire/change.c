@@ -81,6 +81,18 @@ const char *change_problem(const struct change *c)
     return NULL;
 }
 
+struct bytes change_about_text(const struct change *c)
+{
+    static const char mark[] = CHANGE_SIGNATURE_MARK;
+    struct bytes all = c->about;
+
+    if (all.size_bytes < CHANGE_SIGNATURE_BYTES)
+        return all;
+    size_t text = all.size_bytes - CHANGE_SIGNATURE_BYTES;
+    bool is_signed = memcmp(all.data + text, mark, sizeof mark - 1) == 0;
+    return is_signed ? bytes_of(text > 0 ? all.data : NULL, text) : all;
+}
+
 /* splitmix64's finaliser: every bit of the input moves half of the output's. */
 static uint64_t mix(uint64_t z)
 {

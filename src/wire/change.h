@@ -78,10 +78,23 @@ static inline uint64_t change_max_stale_before(const struct change *c)
                                           : before_ms;
 }
 
+/* Whether an entry comes from who it says. Where changes are not signed, all do. */
+enum trust {
+    TRUST_FULL,
+    TRUST_UNSIGNED, /* without origin and signature: a person's, a trigger's */
+    TRUST_NAKED,    /* of a node, as it says, without signature */
+    TRUST_KEYS,     /* signed with a key that is not known here */
+    TRUST_ALTERED,  /* signed with a known key, but not these bytes in this log */
+    TRUST_REPLAYED, /* what it says was in the log before */
+    TRUST_LATE,     /* signed long before its place in the log, by who was not heard since */
+    TRUST_KINDS
+};
+
 /* One place in the log. Positions grow; they may have holes; 0 is before all. */
 struct entry {
     uint64_t position;
     struct change change; /* its bytes belong to whoever delivered the entry */
+    enum trust trust;
 };
 
 /* A place in a log, with proof (law L5): the entry there must still be the one we saw. */
@@ -141,6 +154,11 @@ void change_stand_in(struct change *c, size_t scope_bytes, bool ignorable);
 #define CHANGE_WORD_REQUIRED  "must-"
 #define CHANGE_WORD_IGNORABLE "may-"
 void change_stand_in_word(struct change *c, struct bytes word);
+
+/* A signature, where there is one, ends `about` (bus/signing.h). What comes before it. */
+#define CHANGE_SIGNATURE_MARK "\tsign1 "
+enum { CHANGE_SIGNATURE_BYTES = 97 };
+struct bytes change_about_text(const struct change *c);
 
 /* Says what is wrong with a change that a person or program wrote, or NULL: key lengths, an op
  * without its key. Static text. */

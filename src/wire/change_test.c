@@ -4,6 +4,7 @@
 
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static uint8_t many[KEY_BYTES_MAX + 1];
@@ -403,4 +404,21 @@ TEST(cursor_hash_tells_order_position_and_message_apart)
     CHECK(cursor_hash(0, 1, a) != cursor_hash(0, 1, b));
     CHECK(cursor_hash(0, 1, a) != cursor_hash(0, 2, a));
     CHECK(cursor_hash(0, 0, (struct id128){0, 0}) != 0);
+}
+
+TEST(change_text_about_a_node_ends_before_the_signature)
+{
+    static const char mac[] =
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct change c = {.op = CHANGE_BEAT};
+    char text[256];
+
+    CHECK(change_about_text(&c).size_bytes == 0);
+    snprintf(text, sizeof text, "\tuser.ttl=1h\tsign1 01234567 0123456789abcdef %s", mac);
+    c.about = bytes_of_text(text);
+    CHECK(bytes_equal(change_about_text(&c), bytes_of_text("\tuser.ttl=1h")));
+    c.about = bytes_of(text + 12, CHANGE_SIGNATURE_BYTES);
+    CHECK(change_about_text(&c).size_bytes == 0);
+    c.about = bytes_of(text, CHANGE_SIGNATURE_BYTES); /* it does not end there */
+    CHECK(change_about_text(&c).size_bytes == CHANGE_SIGNATURE_BYTES);
 }

@@ -58,6 +58,7 @@ struct bus_caps {
     const char *durability; /* for people: "fsync at each commit" */
 };
 
+struct signing;
 struct bus_settings {
     const char *url;         /* whole, with its scheme */
     uint64_t max_stale_ms;   /* written to a new log; an existing log's number wins */
@@ -68,6 +69,7 @@ struct bus_settings {
     /* The node's name, NULL of a tool; it outlives the bus. Connections bear it and the
      * cluster's, so that the server's own lists say whose they are. */
     const char *node;
+    const struct signing *signing; /* only signed.h looks at it; outlives the bus; or NULL */
 };
 
 struct bus_attached {

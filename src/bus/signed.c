@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "bus/signed.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "bus/replay.h"
+
+struct signed_bus {
+    struct bus_base base;
+    struct bus_ops ops;
+    struct bus *inner;
+    const struct signing *signing;
+    pthread_mutex_t mutex; /* guards the next two: publish() runs beside attach() and read() */
+    struct id128 log;
+    uint64_t read_to;
+    bool attached; /* of the reading thread, from here on */
+    uint64_t epoch;
+    struct replay replay;
+    struct entry entries[DELIVER_BATCH_MAX];
+    struct change changes[PUBLISH_BATCH_MAX]; /* of the publishing thread, from here on */
+    uint8_t about[PUBLISH_BATCH_MAX][CHANGE_ABOUT_BYTES_MAX];
+};
+
+static struct signed_bus *of(struct bus *b)
+{
+    return (struct signed_bus *)(void *)b;
+}
+
+static const struct bus_ops *inner_ops(const struct signed_bus *b)
+{
+    return ((const struct bus_base *)(const void *)b->inner)->ops;
+}
+
+static void signed_close(struct bus *bus)
+{
+    struct signed_bus *b = of(bus);
+
+    if (!b)
+        return;
+    inner_ops(b)->close(b->inner);
+    pthread_mutex_destroy(&b->mutex);
+    free(b);
+}
+
+static int signed_open(struct bus **out, const struct bus_settings *s,
+                       char why[BUS_WHY_BYTES_MAX])
+{
+    const struct bus_ops *inner = bus_find(s->url, why);
+
+    ASSERT(s->signing);
+    ASSERT(s->signing->key_count > 0);
+    if (!inner)
+        return ACCORD_E_INVALID;
+    struct signed_bus *b = calloc(1, sizeof *b);
+    if (!b)
+        return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
+    int status = inner->open(&b->inner, s, why);
+    if (status != ACCORD_OK) {
+        free(b);
+        return status;
+    }
+    signed_ops(&b->ops, inner);
+    b->base.ops = &b->ops;
+    b->signing = s->signing;
+    ASSERT(pthread_mutex_init(&b->mutex, NULL) == 0);
+    *out = (struct bus *)(void *)b;
+    return ACCORD_OK;
+}
+
+static void read_up_to(struct signed_bus *b, uint64_t position)
+{
+    ASSERT(pthread_mutex_lock(&b->mutex) == 0);
+    b->read_to = u64_max(b->read_to, position);
+    ASSERT(pthread_mutex_unlock(&b->mutex) == 0);
+}
+
+static int signed_attach(struct bus *bus, const struct cursor *resume, uint64_t view_ms,
+                         struct bus_attached *out, char why[BUS_WHY_BYTES_MAX])
+{
+    struct signed_bus *b = of(bus);
+    struct bus_attached a;
+    int status = inner_ops(b)->attach(b->inner, resume, view_ms, &a, why);
+
+    if (status != ACCORD_OK)
+        return status;
+    if (!b->attached || !id128_equal(b->log, a.log) || b->epoch != a.epoch) {
+        ASSERT(pthread_mutex_lock(&b->mutex) == 0);
+        b->log = a.log;
+        b->read_to = 0;
+        ASSERT(pthread_mutex_unlock(&b->mutex) == 0);
+        b->attached = true;
+        b->epoch = a.epoch;
+        replay_begin(&b->replay, a.after, a.head);
+    }
+    read_up_to(b, a.head);
+    *out = a;
+    return ACCORD_OK;
+}
+
+static void judge(struct signed_bus *b, struct entry *e)
+{
+    uint64_t read_to;
+
+    e->trust = signing_verify(b->signing, b->log, &e->change, &read_to);
+    if (e->trust == TRUST_FULL && read_to != UINT64_MAX)
+        e->trust = replay_judge(&b->replay, e->position, &e->change, read_to);
+}
+
+static int signed_read(struct bus *bus, uint64_t after, uint64_t timeout_ms,
+                       const struct entry **entries, size_t *count, char why[BUS_WHY_BYTES_MAX])
+{
+    struct signed_bus *b = of(bus);
+    const struct entry *from = NULL;
+    size_t found = 0;
+    int status = inner_ops(b)->read(b->inner, after, timeout_ms, &from, &found, why);
+
+    if (status != ACCORD_OK)
+        return status;
+    ASSERT(found <= DELIVER_BATCH_MAX);
+    for (size_t i = 0; i < found; i++) {
+        b->entries[i] = from[i];
+        judge(b, &b->entries[i]);
+    }
+    if (found > 0)
+        read_up_to(b, b->entries[found - 1].position);
+    *entries = b->entries;
+    *count = found;
+    return ACCORD_OK;
+}
+
+static int signed_head(struct bus *bus, const struct cursor *at, uint64_t *head,
+                       char why[BUS_WHY_BYTES_MAX])
+{
+    struct signed_bus *b = of(bus);
+
+    return inner_ops(b)->head(b->inner, at, head, why);
+}
+
+static int signed_publish(struct bus *bus, const struct change *changes, size_t count,
+                          struct position *last, char why[BUS_WHY_BYTES_MAX])
+{
+    struct signed_bus *b = of(bus);
+    int status = bus_check_changes(changes, count, why);
+
+    if (status != ACCORD_OK)
+        return status;
+    ASSERT(pthread_mutex_lock(&b->mutex) == 0);
+    struct id128 log = b->log;
+    uint64_t read_to = b->read_to;
+    ASSERT(pthread_mutex_unlock(&b->mutex) == 0);
+    for (size_t i = 0; i < count; i++) {
+        b->changes[i] = changes[i];
+        signing_sign(b->signing, log, read_to, &b->changes[i], b->about[i]);
+    }
+    return inner_ops(b)->publish(b->inner, b->changes, count, last, why);
+}
+
+static void signed_wake(struct bus *bus)
+{
+    struct signed_bus *b = of(bus);
+
+    inner_ops(b)->wake(b->inner);
+}
+
+static int signed_present(struct bus *bus, const char *const *names, size_t count, bool *there,
+                          char why[BUS_WHY_BYTES_MAX])
+{
+    struct signed_bus *b = of(bus);
+
+    return inner_ops(b)->present(b->inner, names, count, there, why);
+}
+
+void signed_ops(struct bus_ops *out, const struct bus_ops *inner)
+{
+    *out = *inner;
+    out->open = signed_open;
+    out->close = signed_close;
+    out->attach = signed_attach;
+    out->read = signed_read;
+    out->head = signed_head;
+    out->publish = signed_publish;
+    out->wake = signed_wake;
+    out->present = inner->present ? signed_present : NULL;
+}

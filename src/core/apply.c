@@ -144,8 +144,9 @@ static void copy_line(char *to, size_t to_bytes, const uint8_t *from, size_t byt
  * older version the first. */
 static void copy_about(struct member *member, const struct change *change)
 {
-    const uint8_t *from = change->about.data;
-    size_t bytes = change->about.size_bytes;
+    struct bytes text = change_about_text(change);
+    const uint8_t *from = text.data;
+    size_t bytes = text.size_bytes;
     const uint8_t *tab = bytes > 0 ? memchr(from, '\t', bytes) : NULL;
     size_t first = tab ? (size_t)(tab - from) : bytes;
 
@@ -255,7 +256,8 @@ static const struct entry *skip(struct core *c, const struct entry *e)
 /* What it does to the cache, unless it is our own. True: it is. */
 static bool take_hold(struct core *c, const struct entry *e, const struct member *member)
 {
-    bool own = outbox_saw(&c->outbox, e->change.message, e->position);
+    /* What is not trusted may bear our message's name. */
+    bool own = e->trust == TRUST_FULL && outbox_saw(&c->outbox, e->change.message, e->position);
 
     /* What the earlier segment had applied is not in this one, or was copied without it; but
      * fills have to prove that they are newer. */
@@ -265,7 +267,7 @@ static bool take_hold(struct core *c, const struct entry *e, const struct member
         fencing_removed(c, &e->change);
     c->counts.applied_changes++;
     c->counts.applied_own += own || (member && is_own(c, &e->change));
-    c->counts.applied_foreign += member == NULL;
+    c->counts.applied_foreign += member == NULL && !trust_refused(e);
     return own;
 }
 
@@ -285,6 +287,7 @@ static void apply_late(struct core *c, const struct entry *e)
         trail_add_late(&c->trail, e->position, e->change.message);
         return;
     }
+    e = trust_judge(c, e);
     struct member *member = sender(c, &e->change);
     if (!hole_takes_late(c, e, member))
         return;
@@ -320,7 +323,7 @@ static void apply_entry(struct core *c, const struct entry *e)
         return;
     }
     const struct entry *skipped = skip(c, e);
-    e = skipped ? skipped : e;
+    e = skipped ? skipped : trust_judge(c, e);
     struct member *member = sender(c, &e->change);
     if (member && !hole_admits(c, e, member))
         return;
@@ -344,6 +347,7 @@ void apply_entries(struct core *c, const struct entry *entries, size_t count)
 {
     check(c);
     ASSERT(count <= DELIVER_BATCH_MAX);
+    trust_step(c);
     /* Entries that come while no ATTACH was answered are of a log we have given up. */
     for (size_t i = 0; i < count && c->link == LINK_UP; i++) {
         hand_take(&c->settings.hand, entries[i].position);

@@ -50,7 +50,7 @@ void coherence_renew(struct core *c)
     check(c);
     bool held = c->lease.deadline_ns > 0;
 
-    if (c->phase != PHASE_RUNNING || hole_is_open(c))
+    if (c->phase != PHASE_RUNNING || hole_is_open(c) || !trust_lets_renew(c))
         return;
     bool moved = lease_renew(&c->lease, c->now_ns);
     /* A newer question may not move a deadline that the beat bounds; readers want it anyway. */
@@ -244,6 +244,7 @@ void coherence_attached(struct core *c, const struct event *e)
     c->link = LINK_UP;
     c->holes.attaching = false;
     warm_attached(c, e->attached.head);
+    trust_attached(c, e->attached.head);
     stage_begin(c, cluster_ns, e->attached.max_stale_before_ns);
     c->attached_once = true;
     c->head = u64_max(e->attached.head, c->trail.cursor.position);

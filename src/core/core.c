@@ -415,6 +415,7 @@ void core_status(const struct core *c, uint64_t now_ns, struct core_status *out)
     out->loads = c->loads.count;
     out->waiters = c->waits.count;
     out->holes_open = c->holes.count;
+    out->refused_last = c->refused.data;
     out->strict_waits =
         waits_count(&c->waits, WAIT_STRICT) + waits_count(&c->waits, WAIT_PROOF);
 }

@@ -64,10 +64,12 @@ struct core_settings {
     bool max_stale_given;  /* by the user: then a cluster's smaller L is refused */
     uint64_t publish_timeout_ns;
     uint64_t load_timeout_ns;
-    uint64_t join_settle_ns; /* how long a namesake has to object before the first lease */
-    uint32_t expect_members; /* fewer is not ready; 0: any */
-    bool head_linearizable;  /* from the bus's capabilities */
-    bool ack_local;          /* answer once the change is kept in the state journal */
+    uint64_t join_settle_ns;    /* how long a namesake has to object before the first lease */
+    uint32_t expect_members;    /* fewer is not ready; 0: any */
+    bool head_linearizable;     /* from the bus's capabilities */
+    bool ack_local;             /* answer once the change is kept in the state journal */
+    bool signing;               /* entries say whether they can be trusted: see trust.h */
+    uint32_t unsigned_removals; /* with signing: how many a second pass; 0: none */
     const struct namespace_settings *namespaces; /* borrowed for core_new() */
     size_t namespace_count;
     const struct fence_saved *fences; /* as SAVE_FENCES gave them; borrowed until attached */
@@ -259,7 +261,8 @@ struct core_standing {
     NOTE(OUTBOX_FULL, "outbox-full")                                                           \
     NOTE(MAX_STALE, "max-stale") /* the cluster's L is used */                                 \
     NOTE(NAME_TAKEN, "name-taken")                                                             \
-    NOTE(HOLE_CLOSED, "hole-closed") /* with how; the number is the place before it */
+    NOTE(HOLE_CLOSED, "hole-closed") /* with how; the number is the place before it */         \
+    NOTE(REFUSED, "refused")         /* an entry that is not trusted; why says what to do */
 
 enum core_note {
 #define NOTE(name, word) NOTE_##name,
@@ -429,7 +432,10 @@ struct core_status {
     uint64_t loads_granted, loads_waited, loads_busy, loads_lost;
     uint64_t fills_stored, fills_refused_token, fills_refused_version, fills_refused_size,
         fills_refused_unsure, fills_refused_held;
-    uint64_t sets_not_stored; /* of fills_refused_token, those that were plain SETs */
+    uint64_t sets_not_stored;      /* of fills_refused_token, those that were plain SETs */
+    uint64_t refused[TRUST_KINDS]; /* entries, by what was wrong with them */
+    uint64_t unsigned_applied, unsigned_over; /* removals by hand */
+    const char *refused_last;                 /* one line for people; "": none was */
 };
 void core_status(const struct core *c, uint64_t now_ns, struct core_status *out);
 size_t core_member_count(const struct core *c);

@@ -105,14 +105,14 @@ TEST(core_that_has_tried_nothing_has_no_connection_to_lose)
 
 TEST(core_names_each_of_its_notes_in_one_word_of_its_own)
 {
-    for (enum core_note a = NOTE_LEASE_HELD; a <= NOTE_HOLE_CLOSED; a++) {
+    for (enum core_note a = NOTE_LEASE_HELD; a <= NOTE_REFUSED; a++) {
         CHECK(core_note_word(a)[0] != '\0');
         CHECK(!strchr(core_note_word(a), ' '));
         for (enum core_note b = NOTE_LEASE_HELD; b < a; b++)
             CHECK(strcmp(core_note_word(a), core_note_word(b)) != 0);
     }
     CHECK(strcmp(core_note_word(NOTE_COLD_BOOT), "cold-boot") == 0);
-    CHECK(core_note_word(NOTE_HOLE_CLOSED + 1)[0] == '\0');
+    CHECK(core_note_word(NOTE_REFUSED + 1)[0] == '\0');
 }
 
 TEST(core_status_between_two_steps_knows_that_the_lease_has_just_run_out)

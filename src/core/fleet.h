@@ -29,6 +29,7 @@ struct fleet_change {
     uint8_t key[FLEET_KEY_MAX];
     char origin[NODE_NAME_BYTES_MAX + 1];
     char about[128];
+    unsigned signed_with; /* a key; 0: none */
 };
 
 struct fleet_entry {
@@ -101,6 +102,7 @@ struct fleet_node {
     char refused[160]; /* why what was to be inherited was not */
     unsigned attaches, asks, publishes, kept;
     char why[256]; /* of the newest note with one */
+    unsigned key;  /* signs with it, and checks; 0: neither. With settings.signing */
 };
 
 struct fleet {
@@ -125,6 +127,7 @@ struct fleet {
     unsigned unknown_permille; /* a publish of which nobody knows; half are in the log */
     unsigned repeat_permille;  /* a delivery that begins with entries given before */
     bool gathers;              /* events come as in a turn of the loop: more follow at once */
+    unsigned signs;            /* the key of what the bus takes; of fleet_insert(), for tests */
 
     void *context; /* of the hooks; each may be NULL */
     void (*applied)(struct fleet *f, struct fleet_node *n, const struct entry *e, bool own);

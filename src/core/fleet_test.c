@@ -95,6 +95,7 @@ static void take(struct fleet *f, const struct change *c)
     CHECK(f->log_count < FLEET_LOG_MAX);
     struct fleet_entry *e = &f->entries[f->log_count++];
     hold(&e->held, c);
+    e->held.signed_with = f->signs;
     e->position = f->newest += 1 + random_below(f, 2); /* positions may have holes */
     e->at_ns = f->now_ns;
     if (change_sets_max_stale(c)) {
@@ -186,6 +187,8 @@ static void do_publish(struct fleet *f, struct fleet_node *n, struct fleet_messa
     bool fails = n->cut || chance(f, f->fail_permille);
     struct fleet_message *answer;
 
+    unsigned signs = f->signs;
+    f->signs = n->key;
     if (!fails || (unknown && chance(f, 500)))
         for (size_t i = 0; i < m->count; i++) {
             struct change c = held(&m->changes[i]);
@@ -193,6 +196,7 @@ static void do_publish(struct fleet *f, struct fleet_node *n, struct fleet_messa
         }
     else
         unknown = unknown || !fails;
+    f->signs = signs;
     answer = post(f, n, FLEET_PUBLISHED, f->now_ns + delay_ns(f));
     answer->number = m->number;
     answer->after = f->epoch;
@@ -218,6 +222,16 @@ static bool misses(struct fleet_node *n, uint64_t position)
     return false;
 }
 
+/* What checking a signature would say; a REPLAYED one is a test's own affair. */
+static enum trust trust_of(const struct fleet_node *n, const struct fleet_change *c)
+{
+    if (n->key == 0 || c->signed_with == n->key)
+        return TRUST_FULL;
+    if (c->signed_with > 0)
+        return TRUST_KEYS;
+    return c->change.origin.size_bytes > 0 ? TRUST_NAKED : TRUST_UNSIGNED;
+}
+
 static void deliver(struct fleet *f, struct fleet_node *n)
 {
     static struct entry entries[DELIVER_BATCH_MAX];
@@ -229,7 +243,8 @@ static void deliver(struct fleet *f, struct fleet_node *n)
     while (i > 0 && f->entries[i - 1].position > after)
         i--;
     for (; i < f->log_count && count < max; i++)
-        entries[count++] = (struct entry){f->entries[i].position, held(&f->entries[i].held)};
+        entries[count++] = (struct entry){f->entries[i].position, held(&f->entries[i].held),
+                                          trust_of(n, &f->entries[i].held)};
     if (count == 0)
         return;
     if (entries[count - 1].position > n->read_position) {

@@ -358,7 +358,7 @@ void hole_heard(struct core *c, const struct entry *e)
     struct resend r;
 
     check(c);
-    if (change->op != CHANGE_BEAT || resend_parse(change->about, &r) != ACCORD_OK)
+    if (change->op != CHANGE_BEAT || resend_parse(change_about_text(change), &r) != ACCORD_OK)
         return;
     bool from_us = id128_equal(change->incarnation, c->settings.incarnation);
     if (r.kind == RESEND_WANTED && !from_us && e->position > c->anew_head &&

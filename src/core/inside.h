@@ -13,6 +13,7 @@
  *     fencing.c     what a removal leaves behind for fills to prove
  *     warm.c        what an earlier incarnation had
  *     strict.c      strict removals: who has confirmed, and when nobody needs to
+ *     trust.c       entries that no key's holder has signed
  *
  * Only these files and their tests include this.
  */
@@ -33,6 +34,7 @@
 #include "core/sent.h"
 #include "core/text.h"
 #include "core/trail.h"
+#include "core/trust.h"
 #include "core/waits.h"
 #include "core/warm.h"
 
@@ -109,6 +111,7 @@ struct core {
     struct text lost_why;    /* what the bus said last */
     struct text publish_why; /* what the last failed publish said */
     struct text fatal_why;
+    struct text refused;   /* the entry refused last, and why */
     struct text line;      /* scratch */
     struct text too_large; /* why an item is refused with ACCORD_E_SIZE */
     size_t said;           /* bytes of words[] in use: the texts of this step's notes */
@@ -122,6 +125,7 @@ struct core {
     struct entry skipped[POISONS_MAX]; /* what stands for each of the poison list */
     struct warm warm;
     struct holes holes;
+    struct doubts doubts;
     uint64_t forgotten; /* ordinals below need no journal any more */
     uint64_t answered;  /* who waited for ordinals below was answered */
     struct policy policy;
@@ -225,6 +229,26 @@ void hole_forget(struct core *c);
 void hole_forget_answers(struct core *c);
 void hole_drive(struct core *c);
 uint64_t hole_deadline_ns(const struct core *c);
+
+/* ---- trust.c -------------------------------------------------------------------------------
+ */
+
+/* Entries are about to be judged; what stood for earlier ones is not needed any more. */
+void trust_step(struct core *c);
+/* The entry as it is to be applied: itself, or what stands for it until the next step. */
+const struct entry *trust_judge(struct core *c, const struct entry *e);
+static inline bool trust_refused(const struct entry *e)
+{
+    return e->trust != TRUST_FULL && e->change.op == CHANGE_BEAT;
+}
+void trust_attached(struct core *c, uint64_t head);
+/* Our key is the fleet's, as far as is known. */
+bool trust_lets_publish(const struct core *c);
+bool trust_lets_renew(const struct core *c);
+/* It is not: why; else NULL. */
+bool trust_is_silent(const struct core *c);
+const char *trust_why(const struct core *c);
+uint64_t trust_deadline_ns(const struct core *c);
 
 /* ---- publish.c -----------------------------------------------------------------------------
  */

@@ -385,6 +385,8 @@ static const char *why_unpublished(const struct core *c)
         return c->lost_why.data;
     if (c->link != LINK_UP)
         return "not attached to the bus yet";
+    if (trust_why(c))
+        return trust_why(c);
     return c->outbox.failures > 0 ? c->publish_why.data : "the bus has not answered in time";
 }
 
@@ -450,7 +452,7 @@ void publish_drive(struct core *c)
         return; /* its end follows at once */
     if (c->phase == PHASE_STOPPING && !c->join_made && outbox_count(&c->outbox) == 0)
         stopped(c); /* it never joined: there is nothing to leave */
-    if (c->link == LINK_UP && c->phase != PHASE_STOPPED) {
+    if (c->link == LINK_UP && c->phase != PHASE_STOPPED && trust_lets_publish(c)) {
         if (c->outbox.state == OUTBOX_FAILED && c->now_ns >= c->outbox.retry_ns) {
             outbox_resend(&c->outbox);
             send(c);
@@ -488,6 +490,8 @@ uint64_t publish_deadline_ns(const struct core *c)
         deadline_ns = c->stop_deadline_ns;
     if (c->link != LINK_UP || c->batch.open)
         return deadline_ns;
+    if (!trust_lets_publish(c))
+        return u64_min(deadline_ns, trust_deadline_ns(c));
     if (c->outbox.state == OUTBOX_FAILED)
         deadline_ns = u64_min(deadline_ns, c->outbox.retry_ns);
     if (c->outbox.state == OUTBOX_IDLE && c->phase == PHASE_RUNNING)

@@ -33,6 +33,7 @@ static const struct note_form note_forms[] = {
     [NOTE_MAX_STALE] = {LOG_WARN, "why", "cluster_ms", NS_PER_MS},
     [NOTE_NAME_TAKEN] = {LOG_ERROR, "why", "number", 1},
     [NOTE_HOLE_CLOSED] = {LOG_WARN, "why", "after_position", 1},
+    [NOTE_REFUSED] = {LOG_ERROR, "why", "position", 1},
 };
 
 static void note(struct node *n, enum core_note what, const char *who, const char *why,

@@ -21,6 +21,8 @@ static void print_text(struct ask_row row)
                                         "cold_boots",
                                         "poison",
                                         "settings_differ",
+                                        "signing",
+                                        "refused_last",
                                         "lease_losses",
                                         "strict_waits",
                                         "strict_unknown",

@@ -125,12 +125,15 @@ static void describe(struct node *n)
         .expect_members = (uint32_t)s->expect_members,
         .head_linearizable = n->bus_ops->caps.head_linearizable,
         .ack_local = s->ack == ACK_LOCAL,
+        .signing = s->keys.key_count > 0,
+        .unsigned_removals = (uint32_t)s->unsigned_removals,
         .hand = n->applying,
         .namespaces = s->namespaces,
         .namespace_count = s->namespace_count,
     };
     snprintf(c->name, sizeof c->name, "%s", s->name);
-    snprintf(c->about, sizeof c->about, "app %.200s %s",
+    /* A signature needs room beside it. */
+    snprintf(c->about, sizeof c->about, "app %.*s %s", c->signing ? 130 : 200,
              s->listen.count > 0 ? s->listen.text[0] : s->socket, ACCORD_VERSION);
     policies_print(s->namespaces, s->namespace_count, c->policies);
     n->boot_known = earlier_boot(&n->identity.boot);
@@ -309,6 +312,7 @@ static int open_bus(struct node *n, char *why)
                              .retain_changes = s->retain_changes,
                              .hand = poison_hand(n->poison, POISON_READING),
                              .node = s->name,
+                             .signing = &s->keys,
                              /* Less, so that who waits for it is told what the bus said. */
                              .timeout_ms =
                                  u64_max(100, s->publish_timeout_ns / NS_PER_MS * 3 / 4)};
@@ -322,6 +326,10 @@ static int open_bus(struct node *n, char *why)
 static int find_bus(struct node *n, char *why)
 {
     n->bus_ops = bus_find(n->settings->bus, why);
+    if (n->bus_ops && n->settings->keys.key_count > 0) {
+        signed_ops(&n->signed_ops, n->bus_ops);
+        n->bus_ops = &n->signed_ops;
+    }
     files_public_url(n->settings->bus, n->bus_public, sizeof n->bus_public);
     if (n->bus_ops && n->bus_ops->tools.caveat)
         n->bus_caveat = n->bus_ops->tools.caveat(n->settings->bus);

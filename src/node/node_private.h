@@ -13,6 +13,7 @@
 #ifndef ACCORD_NODE_PRIVATE_H
 #define ACCORD_NODE_PRIVATE_H
 
+#include "bus/signed.h"
 #include "cache/reader.h"
 #include "door/resp.h"
 #include "node/bus_thread.h"
@@ -79,7 +80,8 @@ struct node {
     struct door_host host;
     struct resp_door *door;
     const struct bus_ops *bus_ops;
-    const char *bus_caveat; /* of this URL; may be NULL */
+    const char *bus_caveat;    /* of this URL; may be NULL */
+    struct bus_ops signed_ops; /* is that, where changes are signed */
     struct bus_thread *bus;
     char bus_why[BUS_WHY_BYTES_MAX]; /* while it could not be opened */
 
@@ -124,6 +126,8 @@ void words_status(const struct node *n, const struct core_status *s, char *line,
 void words_promises(const struct node *n, char *text, size_t size);
 /* "warm: 812345 items kept", "cold: the host was restarted since". */
 void words_start(const struct core_status *s, char *line, size_t size);
+/* Which key signs, and what is accepted; "" where changes are not signed. */
+void words_signing(const struct node *n, char *line, size_t size);
 uint64_t words_lag(const struct core_status *s); /* where s->head_known */
 
 /* warm.c */

@@ -441,5 +441,6 @@ void settings_free(struct settings *s)
     if (!s)
         return;
     explicit_bzero(s->password, sizeof s->password);
+    signing_wipe(&s->keys);
     free(s);
 }

@@ -8,12 +8,13 @@
  *
  * Every failure fills `why` with one line that says where (file and line, variable or flag),
  * what is wrong and what is expected. Text of settings never holds a secret: the password is
- * read from a file at settings_finish().
+ * read from a file at settings_finish(), and so are signing keys.
  */
 #ifndef ACCORD_NODE_SETTINGS_H
 #define ACCORD_NODE_SETTINGS_H
 
 #include "base/limits.h"
+#include "bus/signing.h"
 #include "core/core.h"
 
 enum {
@@ -30,6 +31,7 @@ struct text_list {
 
 enum log_format_choice { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 enum ack_choice { ACK_BUS, ACK_LOCAL };
+enum signing_choice { SIGNING_REQUIRE, SIGNING_ACCEPT };
 
 struct settings {
 #define TEXT(field, name, bytes, standard, argument, help) char field[bytes];
@@ -45,13 +47,14 @@ struct settings {
     bool bus_defaulted;   /* its folder may be created */
     bool socket_defaulted;
     char password[PASSWORD_BYTES_MAX + 1]; /* "": none */
+    struct signing keys;                   /* none: changes are not signed */
     size_t namespace_count;                /* [0] is "default" and always there */
     struct namespace_settings namespaces[NAMESPACES_MAX];
 };
 
 /* The defaults. ACCORD_E_NOMEM. */
 MUST_CHECK int settings_new(struct settings **out);
-void settings_free(struct settings *s); /* NULL is fine; wipes the password */
+void settings_free(struct settings *s); /* NULL is fine; wipes the secrets */
 
 /* The four layers. ACCORD_E_INVALID with `why`; ACCORD_E_ABSENT, _DENIED, _IO: the file. */
 MUST_CHECK int settings_read_file(struct settings *s, const char *path,

@@ -113,6 +113,69 @@ static int read_password(struct settings *s, char *why)
     return ACCORD_OK;
 }
 
+/* ---- signing keys --------------------------------------------------------------------------
+ */
+
+static int check_key_file(int fd, const char *name, const char *path, char *why)
+{
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return settings_fail(why, errno == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO,
+                             "%s %.400s: %s", name, path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return settings_fail(why, ACCORD_E_INVALID, "%s %.400s is no file", name, path);
+    if (st.st_mode & 077)
+        return settings_fail(why, ACCORD_E_DENIED,
+                             "%s %.400s can be read by others than its owner: chmod 600 %.200s",
+                             name, path, path);
+    return ACCORD_OK;
+}
+
+/* All of the file but one newline at its end, which editors add. */
+static int read_key(struct settings *s, const char *name, const char *path, char *why)
+{
+    uint8_t key[SIGNING_KEY_BYTES_MAX + 2];
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int status = check_key_file(fd, name, path, why);
+    ssize_t got = status == ACCORD_OK ? read(fd, key, sizeof key) : 0;
+
+    if (got < 0)
+        status = settings_fail(why, ACCORD_E_IO, "%s %.400s: %s", name, path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    size_t size = got > 0 ? (size_t)got : 0;
+    if (size > 0 && key[size - 1] == '\n')
+        size--;
+    if (status == ACCORD_OK && signing_add(&s->keys, bytes_of(key, size)) != ACCORD_OK)
+        status = settings_fail(why, ACCORD_E_INVALID,
+                               "%s %.400s holds %zu bytes, but must hold %d to %d: make one "
+                               "with openssl rand -hex 32",
+                               name, path, size, SIGNING_KEY_BYTES_MIN, SIGNING_KEY_BYTES_MAX);
+    explicit_bzero(key, sizeof key);
+    return status;
+}
+
+static int read_keys(struct settings *s, char *why)
+{
+    const char *alone = s->signing_old_key_file[0] ? "signing-old-key-file"
+                        : s->unsigned_removals > 0 ? "unsigned-removals"
+                        : s->signing > 0           ? "signing"
+                                                   : NULL;
+
+    s->keys = (struct signing){.accept_unsigned = s->signing == SIGNING_ACCEPT};
+    if (!s->signing_key_file[0])
+        return alone ? settings_fail(why, ACCORD_E_INVALID,
+                                     "%s means something only with a signing-key-file: give "
+                                     "one, or leave it out",
+                                     alone)
+                     : ACCORD_OK;
+    int status = read_key(s, "signing-key-file", s->signing_key_file, why);
+    if (status == ACCORD_OK && s->signing_old_key_file[0])
+        status = read_key(s, "signing-old-key-file", s->signing_old_key_file, why);
+    return status;
+}
+
 /* Where versions guard, what bears none must be guarded all the same. */
 static int finish_fences(struct settings *s, char *why)
 {
@@ -154,6 +217,8 @@ int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
         status = finish_socket(s, why);
     if (status == ACCORD_OK && s->password_file[0])
         status = read_password(s, why);
+    if (status == ACCORD_OK)
+        status = read_keys(s, why);
     if (status == ACCORD_OK)
         status = finish_fences(s, why);
     if (status == ACCORD_OK)

@@ -394,3 +394,61 @@ TEST(a_name_with_a_space_and_a_local_ack_without_state_are_refused)
     CHECK(strstr(why, "--state DIR"));
     settings_free(s);
 }
+
+static void write_key(const char *path, size_t bytes)
+{
+    FILE *f = fopen(path, "we");
+
+    CHECK(f);
+    for (size_t i = 0; i < bytes; i++)
+        CHECK(fputc('k', f) == 'k');
+    CHECK(fputc('\n', f) == '\n');
+    CHECK(fclose(f) == 0);
+    CHECK(chmod(path, 0600) == 0);
+}
+
+TEST(a_signing_key_must_be_its_owners_alone_and_long_enough)
+{
+    struct settings *s = fresh();
+    char path[512];
+
+    snprintf(path, sizeof path, "%s/key", test_folder());
+    CHECK(settings_set(s, "x", "name", "n", why) == ACCORD_OK);
+    CHECK(settings_set(s, "x", "socket", "/tmp/x.sock", why) == ACCORD_OK);
+    CHECK(settings_set(s, "x", "signing-key-file", path, why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) == ACCORD_E_IO);
+    CHECK(strstr(why, "signing-key-file"));
+    write_key(path, SIGNING_KEY_BYTES_MIN - 1);
+    CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+    CHECK(strstr(why, "holds 31 bytes"));
+    CHECK(strstr(why, "openssl rand -hex 32"));
+    write_key(path, SIGNING_KEY_BYTES_MAX + 1);
+    CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+    write_key(path, SIGNING_KEY_BYTES_MIN);
+    CHECK(settings_finish(s, why) == ACCORD_OK);
+    CHECK(s->keys.key_count == 1);
+    CHECK(!s->keys.accept_unsigned);
+    CHECK(chmod(path, 0640) == 0);
+    CHECK(settings_finish(s, why) == ACCORD_E_DENIED);
+    CHECK(strstr(why, "chmod 600"));
+    CHECK(settings_set(s, "x", "signing-key-file", test_folder(), why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) != ACCORD_OK);
+    settings_free(s);
+}
+
+TEST(settings_about_signing_need_a_key)
+{
+    static const char *const alone[][2] = {
+        {"unsigned-removals", "10"}, {"signing", "accept"}, {"signing-old-key-file", "/x"}};
+
+    for (size_t i = 0; i < COUNT_OF(alone); i++) {
+        struct settings *s = fresh();
+        CHECK(settings_set(s, "x", "name", "n", why) == ACCORD_OK);
+        CHECK(settings_set(s, "x", "socket", "/tmp/x.sock", why) == ACCORD_OK);
+        CHECK(settings_set(s, "x", alone[i][0], alone[i][1], why) == ACCORD_OK);
+        CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+        CHECK(strstr(why, alone[i][0]));
+        CHECK(strstr(why, "signing-key-file"));
+        settings_free(s);
+    }
+}

@@ -219,6 +219,28 @@ static void fill_poison(const struct core_status *c, sink s)
     fill_drops(c, DROP_POISON, DROP_POISON, s);
 }
 
+static void fill_signing(const struct node *n, const struct core_status *c, sink s)
+{
+    char line[STATUS_LINE_BYTES_MAX];
+    uint64_t refused = 0;
+
+    for (size_t i = 0; i < TRUST_KINDS; i++)
+        refused += c->refused[i];
+    words_signing(n, line, sizeof line);
+    text(s, "signing", line);
+    number(s, "refused", refused);
+    number(s, "refused_unsigned", c->refused[TRUST_UNSIGNED]);
+    number(s, "refused_naked", c->refused[TRUST_NAKED]);
+    number(s, "refused_keys", c->refused[TRUST_KEYS]);
+    number(s, "refused_altered", c->refused[TRUST_ALTERED]);
+    number(s, "refused_replayed", c->refused[TRUST_REPLAYED]);
+    number(s, "refused_late", c->refused[TRUST_LATE]);
+    text(s, "refused_last", c->refused_last);
+    number(s, "unsigned_applied", c->unsigned_applied);
+    number(s, "unsigned_over", c->unsigned_over);
+    fill_drops(c, DROP_UNVERIFIED, DROP_UNSIGNED, s);
+}
+
 static void fill_status(const struct node *n, sink s)
 {
     struct core_status c;
@@ -240,6 +262,7 @@ static void fill_status(const struct node *n, sink s)
     number(s, "holes_replayed", c.holes_replayed);
     number(s, "holes_resent", c.holes_resent);
     number(s, "resends", c.resends);
+    fill_signing(n, &c, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------

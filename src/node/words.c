@@ -102,6 +102,24 @@ static bool named_before(const struct node *n, size_t index)
     return false;
 }
 
+void words_signing(const struct node *n, char *line, size_t size)
+{
+    const struct signing *s = &n->settings->keys;
+    size_t used = 0;
+
+    line[0] = '\0';
+    if (s->key_count == 0)
+        return;
+    add(line, size, &used, "signs with key %s", s->keys[0].id);
+    for (size_t i = 1; i < s->key_count; i++)
+        add(line, size, &used, ", accepts %s too", s->keys[i].id);
+    if (s->accept_unsigned)
+        add(line, size, &used, ", and what is not signed");
+    else if (n->settings->unsigned_removals > 0)
+        add(line, size, &used, ", and %llu removals a second by hand",
+            (unsigned long long)n->settings->unsigned_removals);
+}
+
 void node_ready_line(const struct node *n, char *line, size_t line_bytes)
 {
     char names[READY_LINE_BYTES_MAX / 2] = "";

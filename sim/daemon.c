@@ -228,6 +228,8 @@ static void note_gap(struct sim *s, struct host *h)
     h->gaps = t.gaps;
     for (size_t i = 0; i < l->slot_count; i++) {
         const struct change *c = &l->slots[i].record->change;
+        if (i > 0 && l->slots[i - 1].position > t.cursor.position)
+            return; /* it looked no further: a sender's changes may also be out of order */
         for (size_t k = 0; k < s->check.holes_made; k++) {
             const struct check_hole *hole = &s->check.holes[k];
             if (!hole->open || hole->told || hole->said || hole->host != h->index ||

@@ -16,9 +16,21 @@ const char *const fault_words[FAULT_KINDS] = {
 #undef FAULT
 };
 
-static const char *const event_words[] = {"tick",     "request",  "client gone", "resend",
-                                          "attached", "gone",     "lost",        "entries",
-                                          "head",     "published"};
+static const char *const event_words[] = {
+    [EVENT_TICK] = "tick",
+    [EVENT_REQUEST] = "request",
+    [EVENT_REQUESTS] = "requests",
+    [EVENT_CLIENT_GONE] = "client gone",
+    [EVENT_RESEND] = "resend",
+    [EVENT_BUS_ATTACHED] = "attached",
+    [EVENT_BUS_GONE] = "gone",
+    [EVENT_BUS_LOST] = "lost",
+    [EVENT_BUS_ENTRIES] = "entries",
+    [EVENT_BUS_HEAD] = "head",
+    [EVENT_BUS_PUBLISHED] = "published",
+    [EVENT_INHERIT] = "inherit",
+    [EVENT_CLOCK_BROKEN] = "clock broken",
+};
 
 void trace_begin(struct trace *t)
 {

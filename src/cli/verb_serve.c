@@ -4,6 +4,7 @@
 #include "cli/verb.h"
 #include "node/node.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -69,15 +70,28 @@ static void signalled(uv_signal_t *handle, int number)
     node_stop(s->node);
 }
 
+static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+
+/* While the node is being opened they wait: whoever has read its first line may end it, and
+ * finds it ended in order. */
+static void hold_signals(int how)
+{
+    sigset_t all;
+
+    sigemptyset(&all);
+    for (size_t i = 0; i < SIGNALS; i++)
+        sigaddset(&all, numbers[i]);
+    pthread_sigmask(how, &all, NULL);
+}
+
 static void watch_signals(struct serve *s)
 {
-    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
-
     for (size_t i = 0; i < SIGNALS; i++) {
         uv_signal_init(node_loop(s->node), &s->signals[i]);
         s->signals[i].data = s;
         uv_signal_start(&s->signals[i], signalled, numbers[i]);
     }
+    hold_signals(SIG_UNBLOCK);
 }
 
 int verb_serve(int argc, char **argv)
@@ -90,6 +104,7 @@ int verb_serve(int argc, char **argv)
 
     if (status != ACCORD_OK)
         return usage_error("serve", "%s", why);
+    hold_signals(SIG_BLOCK);
     signal(SIGXFSZ, SIG_IGN); /* a file-size limit is a full disk, no end */
     status = node_open(&s.node, settings, &hooks, why);
     if (status != ACCORD_OK) {

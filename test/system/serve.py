@@ -25,6 +25,16 @@ from lib import (ACCORD, WAIT, Client, RespError, Skip, as_map, expect, main, no
 # ---- one node ---------------------------------------------------------------------------------
 
 @test
+def a_node_that_is_ended_while_it_begins_ends_in_order():
+    with nodes() as start:
+        for i in range(10):
+            node = start(f"web{i}")
+            node.logged("event=")  # its first line, of whatever
+            code = node.kill()
+            expect(code == 0 and "event=stopped" in node.log[-1], code, node.log)
+
+
+@test
 def a_node_says_ready_and_serves_until_it_is_stopped():
     with nodes() as start:
         node = start("web1")

@@ -119,8 +119,9 @@ struct bus_ops {
                   struct bus_attached *out, char why[BUS_WHY_BYTES_MAX]);
 
     /* The entries after position `after`, at most DELIVER_BATCH_MAX; waits up to timeout_ms
-     * for one, or until wake(). *entries is valid until the next call on this thread. 0 entries
-     * and ACCORD_OK: none came. */
+     * for one, or until wake(). Each is TRUST_FULL: only what is around a bus (signed.h)
+     * doubts. *entries is valid until the next call on this thread. 0 entries and ACCORD_OK:
+     * none came. */
     int (*read)(struct bus *b, uint64_t after, uint64_t timeout_ms,
                 const struct entry **entries, size_t *count, char why[BUS_WHY_BYTES_MAX]);
 

@@ -89,6 +89,7 @@ size_t read_some(struct peer *p, uint64_t timeout_ms, const struct entry **entri
     for (size_t i = 0; i < count; i++) {
         CHECK((*entries)[i].position > p->at.position); /* B1: they grow */
         CHECK(!id128_is_none((*entries)[i].change.message));
+        CHECK((*entries)[i].trust == TRUST_FULL); /* to doubt is for what is around a bus */
         p->at.position = (*entries)[i].position;
         p->at.message = (*entries)[i].change.message;
         p->at.hash = cursor_hash(p->at.hash, p->at.position, p->at.message);

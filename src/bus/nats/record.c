@@ -85,7 +85,7 @@ bool nats_message_next(const struct nats_message *m, size_t *offset, uint64_t pl
     if (place > 0 && (m->verb || left.size_bytes == 0 || place > NATS_PLACE_LAST))
         return false;
     size_t bytes = m->verb ? 0 : change_record_size(left);
-    out->position = nats_position(m->sequence, place);
+    *out = (struct entry){.position = nats_position(m->sequence, place)};
     change_of_place(m, place, bytes_of(bytes > 0 ? left.data : NULL, bytes), out);
     *offset = bytes > 0 ? *offset + bytes : m->payload.size_bytes;
     return true;

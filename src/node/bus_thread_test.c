@@ -202,6 +202,7 @@ TEST(a_lost_connection_is_taken_up_where_it_was)
     bus_thread_attach(b.bus, NULL, 12 * NS_PER_S);
     until(&b, EVENT_BUS_ATTACHED);
     publish_one(&b, "before", 1);
+    CHECK(until(&b, EVENT_BUS_PUBLISHED) == ACCORD_OK);
     until_entries(&b, 1);
     memory_log_down("lost", true);
     until(&b, EVENT_BUS_LOST);

@@ -144,8 +144,8 @@ lane() {
     tsan) # what threads and processes share: base, wire, core and cli have no threads
         export ACCORD_SANITIZED=1 TSAN_OPTIONS=halt_on_error=1
         if build tsan SAN=thread; then
-            run "build-thread/test/cache beside" build-thread/test/cache beside_a_writer
-            run "build-thread/test/cache killed" build-thread/test/cache killed_anywhere
+            try "build-thread/test/cache beside" build-thread/test/cache beside_a_writer
+            try "build-thread/test/cache killed" build-thread/test/cache killed_anywhere
             for t in bus client contracts door node; do
                 try build-thread/test/$t build-thread/test/$t
             done

@@ -440,6 +440,7 @@ TEST_SEEDS(whatever_happened_the_new_segment_answers_as_the_old_one, 200)
 
 struct shared {
     struct fixture f;
+    uint64_t serial;      /* of the newest change that is done */
     uint64_t floor[KEYS]; /* the first serial that no finished removal has taken away */
 };
 
@@ -464,6 +465,7 @@ static void change_until_killed(struct shared *s, uint64_t *rng)
                                       .value = bytes_of(value_room, serial % 90),
                                       .ttl_ns = UINT64_MAX});
         }
+        __atomic_store_n(&s->serial, serial, __ATOMIC_RELEASE);
     }
 }
 
@@ -484,7 +486,10 @@ TEST(a_segment_whose_writer_was_killed_anywhere_can_be_inherited)
         CHECK(child >= 0);
         if (child == 0)
             change_until_killed(s, rng);
-        usleep(1000 + (useconds_t)test_random(rng, 20000));
+        uint64_t enough = 1 + test_random(rng, 3000); /* however long that takes here */
+        while (__atomic_load_n(&s->serial, __ATOMIC_ACQUIRE) < enough)
+            usleep(50);
+        usleep((useconds_t)test_random(rng, 200));
         CHECK(kill(child, SIGKILL) == 0);
         CHECK(waitpid(child, &status, 0) == child);
         inherit(&h);

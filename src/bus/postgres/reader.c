@@ -353,7 +353,8 @@ static int look(struct pg_reader *r, uint64_t after, size_t *count, char why[BUS
     if (status == ACCORD_OK)
         status = fetch(r, after, count, &outbox, why);
     uint64_t now_ns = pg_now_ns();
-    r->look_at_once = status == ACCORD_OK && (*count > 0 || outbox);
+    /* What comes after this look wakes it; what it left behind does not. */
+    r->look_at_once = status == ACCORD_OK && (outbox || PQntuples(r->rows) == FETCH_ROWS_MAX);
     r->next_poll_ns = now_ns + u64_max(r->poll_ns, COST_FACTOR * (now_ns - began_ns));
     if (status == ACCORD_OK && outbox)
         status = pg_log_move(&r->link, why);

@@ -46,6 +46,7 @@ enum {
     RESP_BULK_BYTES_MAX = 536870912, /* the declared length of one argument, as Redis */
     MISS_TOKENS_MAX = 1024,          /* missed GETs whose token a connection remembers */
     GET_MANY_MAX = 64,               /* keys that one batch read prefetches together */
+    CHP_PROPERTIES_BYTES_MAX = 1024, /* properties of one CHP message */
 };
 
 #define SEGMENT_BYTES_MIN (8 * MIB)

@@ -6,6 +6,7 @@
  * and only if it is a socket. Two daemons that start at once are kept apart by a lock on the
  * socket's folder, held from the look to the listen().
  */
+#include "door/address.h"
 #include "door/connection.h"
 
 #include <arpa/inet.h>
@@ -288,45 +289,12 @@ out:
 
 /* ---- TCP ------------------------------------------------------------------------------ */
 
-static bool is_loopback(const struct sockaddr *a)
-{
-    if (a->sa_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)a;
-        return ntohl(in->sin_addr.s_addr) >> 24 == 127;
-    }
-    const struct sockaddr_in6 *in6 = (const void *)a;
-    return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
-           (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == 127);
-}
-
-/* Splits "host:port" or "[host]:port". */
-static bool split_address(const char *text, char host[256], char port[8])
-{
-    const char *colon = strrchr(text, ':');
-
-    if (!colon || colon == text || strlen(colon + 1) > 5 || !colon[1])
-        return false;
-    size_t n = (size_t)(colon - text);
-    if (text[0] == '[') {
-        if (text[n - 1] != ']')
-            return false;
-        text++;
-        n -= 2;
-    }
-    if (n == 0 || n > 255)
-        return false;
-    snprintf(host, 256, "%.*s", (int)n, text);
-    snprintf(port, 8, "%s", colon + 1);
-    /* getaddrinfo() would take 65537 for 1. */
-    return strspn(port, "0123456789") == strlen(port) && strtoul(port, NULL, 10) <= UINT16_MAX;
-}
-
 static int tcp_try(struct listener *l, const struct addrinfo *a, bool password,
                    char why[DOOR_WHY_BYTES_MAX])
 {
     int one = 1;
 
-    if (!is_loopback(a->ai_addr) && !password)
+    if (!address_is_loopback(a->ai_addr) && !password)
         return fail(why, ACCORD_E_DENIED,
                     "%s is open to other hosts: set a password, or listen on "
                     "tcp://127.0.0.1 or a unix socket",
@@ -368,7 +336,7 @@ static int tcp_bind(struct resp_door *d, struct listener *l, const char *rest,
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list = NULL;
     char host[256], port[8];
 
-    if (!split_address(rest, host, port))
+    if (!address_split(rest, host, port))
         return fail(why, ACCORD_E_INVALID, "%s: expected tcp://host:port", l->address);
     int error = getaddrinfo(host, port, &hints, &list);
     if (error != 0)

@@ -191,6 +191,9 @@ static void carry_note(struct sim *s, struct host *h, const struct effect *e)
         printf("%20s %s: %s\n", "", h->name, e->note.why);
     if (e->note.note == NOTE_COLD_BOOT) {
         dropped(s, h);
+        if (d->event.type ==
+            EVENT_BUS_ATTACHED) /* it begins with the log that it was told of */
+            check_anew(&s->check, h->index);
         d->cache->dropped_ns = d->event.now_ns;
         s->sum.cold_boots++;
     }

@@ -101,6 +101,7 @@ static void open_hole(struct core *c, const struct entry *e, const struct member
     text_add(&c->line, "did not arrive before position ");
     text_add_number(&c->line, e->position);
     coherence_lose(c, c->line.data);
+    h->until++; /* that one is to come again, too */
     c->holes.count++;
     c->view_since_ns = c->now_ns; /* a sign of life may be among them */
     writer_set_position(c->writer, 0);
@@ -277,8 +278,11 @@ bool hole_takes_late(struct core *c, const struct entry *e, struct member *membe
     }
     if (!member || change->sequence == 0)
         return true;
+    bool is_newest = member->has_sequence && change->sequence > member->sequence;
+    if (is_newest && change->sequence > member->sequence + 1 && !gap(c, e, member))
+        return false;
     (void)fill(c, change->incarnation, change->sequence);
-    if (member->has_sequence && change->sequence == member->sequence + 1)
+    if (is_newest)
         members_sequence(member, change->sequence,
                          (struct place){e->position, change->message});
     check(c);

@@ -430,6 +430,65 @@ TEST(hole_replayed_for_one_sender_brings_what_was_missed_of_others)
     fleet_free(f);
 }
 
+/* It was seen once, so it is known to be there. */
+TEST(hole_is_open_until_what_told_of_it_is_applied)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+
+    fill(f, n, "k");
+    say(f, CHANGE_BEAT, 1, "");
+    fleet_run(f, 20 * NS_PER_MS);
+    say(f, CHANGE_REMOVE, 2, "a");
+    fleet_miss(n, f->newest, 1);
+    say(f, CHANGE_REMOVE, 3, "k");
+    while (fleet_status(f, n).gaps == 0)
+        fleet_run(f, NS_PER_MS / 10);
+    fleet_miss(n, f->newest, 1000); /* not when it is read again */
+    fleet_insert(f, CHANGE_REMOVE, "b");
+    fleet_run(f, 200 * NS_PER_MS);
+    CHECK(!fleet_hits(f, n, "k", "v"));
+    CHECK(fleet_status(f, n).holes_open == 1);
+    fleet_run(f, 4 * NS_PER_S);
+    CHECK(fleet_status(f, n).drops[DROP_HOLE_LATE] == 1);
+    fleet_free(f);
+}
+
+/* What is found only when the log is read again for another's sake has numbers, too. */
+TEST(hole_before_what_is_read_late_is_noticed)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+    struct change other = {.op = CHANGE_REMOVE,
+                           .key = bytes_of_text("x"),
+                           .origin = bytes_of_text("web8"),
+                           .incarnation = {8, 1}};
+    struct resend r;
+    size_t count;
+
+    fill(f, n, "k");
+    other.sequence = 1;
+    fleet_insert_change(f, other);
+    say(f, CHANGE_BEAT, 1, "");
+    fleet_run(f, 20 * NS_PER_MS);
+    say(f, CHANGE_REMOVE, 2, "k");
+    fleet_miss(n, f->newest, 1000);
+    say(f, CHANGE_REMOVE, 3, "a");
+    fleet_miss(n, f->newest, 1);
+    other.sequence = 2;
+    fleet_insert_change(f, other);
+    fleet_miss(n, f->newest, 1);
+    fleet_insert(f, CHANGE_REMOVE, "b"); /* its place is beyond theirs */
+    other.sequence = 3;
+    fleet_insert_change(f, other); /* the log is read again: web9's 3 comes, and still no 2 */
+    fleet_run(f, 500 * NS_PER_MS);
+    CHECK(fleet_status(f, n).gaps == 2);
+    CHECK(!fleet_status(f, n).fresh);
+    CHECK(find_word(f, RESEND_WANTED, &r, &count) && count == 1);
+    CHECK(id128_equal(r.incarnation, web9) && r.from == 2 && r.until == 3);
+    fleet_free(f);
+}
+
 TEST(hole_is_replayed_once_and_so_is_each_of_several)
 {
     struct fleet *f = fleet_new(NULL);

@@ -49,9 +49,10 @@ NEEDS_node   := node door bus net core cache wire base
 NEEDS_client := client cache wire base
 NEEDS_cli    := cli node door bus net core client cache wire base
 
-LIBS_bus   := -lsqlite3 -lpq -lnats -ljansson -lhiredis -lssl -lcrypto
-LIBS_door  := -luv
-LIBS_node  := -luv -linih $(LIBS_bus)
+LIBS_net   := -luv
+LIBS_bus   := -lsqlite3 -lpq -lnats -ljansson -lhiredis -lssl -lcrypto $(LIBS_net)
+LIBS_door  := $(LIBS_net)
+LIBS_node  := -linih $(LIBS_bus)
 LIBS_cli   := $(LIBS_node) -ldl -lm
 
 source    = $(filter-out %_test.c %_fuzz.c,$(wildcard $(foreach l,$1,src/$l/*.c src/$l/*/*.c)))

@@ -38,6 +38,7 @@ layer() { # layer FOLDER ALLOWED…
 {
     layer base
     layer wire base
+    layer net base
     layer cache base
     layer core wire cache base
     layer bus net wire base

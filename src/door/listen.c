@@ -6,14 +6,12 @@
  * and only if it is a socket. Two daemons that start at once are kept apart by a lock on the
  * socket's folder, held from the look to the listen().
  */
-#include "door/address.h"
 #include "door/connection.h"
+#include "net/bind.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -32,6 +30,8 @@ enum {
     LOCK_TRIES = 50,
     LOCK_TRY_MS = 20,
 };
+
+_Static_assert((int)DOOR_WHY_BYTES_MAX >= (int)NET_WHY_BYTES_MAX, "net_bind() writes it");
 
 static const char full_text[] = "-ERR max number of clients reached\r\n";
 
@@ -55,23 +55,6 @@ static void refuse(struct resp_door *d, int fd)
     (void)n; /* whoever does not get it sees the closed connection */
     close(fd);
     d->counts.refused++;
-}
-
-static void peer_text(const struct sockaddr_storage *a, char text[64])
-{
-    char host[46] = "?";
-
-    if (a->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const void *)a;
-        inet_ntop(AF_INET, &in->sin_addr, host, sizeof host);
-        snprintf(text, 64, "%s:%u", host, ntohs(in->sin_port));
-    } else if (a->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const void *)a;
-        inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof host);
-        snprintf(text, 64, "[%s]:%u", host, ntohs(in6->sin6_port));
-    } else {
-        snprintf(text, 64, "unix:0");
-    }
 }
 
 static void pause_accepting(struct resp_door *d, const char *why)
@@ -118,7 +101,7 @@ static void accepted(struct listener *l, int fd, const struct sockaddr_storage *
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
     }
-    peer_text(from, peer);
+    net_peer_text((const struct sockaddr *)from, peer);
     if (!connection_new(d, fd, l, peer))
         d->counts.refused++;
 }
@@ -289,70 +272,16 @@ out:
 
 /* ---- TCP ------------------------------------------------------------------------------ */
 
-static int tcp_try(struct listener *l, const struct addrinfo *a, bool password,
-                   char why[DOOR_WHY_BYTES_MAX])
+static int tcp_bind(struct resp_door *d, struct listener *l, char why[DOOR_WHY_BYTES_MAX])
 {
-    int one = 1;
+    struct net_bound bound;
+    int status = net_bind(&bound, "tcp://", l->address, d->host->password != NULL, why);
 
-    if (!address_is_loopback(a->ai_addr) && !password)
-        return fail(why, ACCORD_E_DENIED,
-                    "%s is open to other hosts: set a password, or listen on "
-                    "tcp://127.0.0.1 or a unix socket",
-                    l->address);
-    l->fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (l->fd < 0)
-        return fail(why, ACCORD_E_IO, "%s: no socket: %s", l->address, strerror(errno));
-    setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(l->fd, a->ai_addr, a->ai_addrlen) == 0 && listen(l->fd, BACKLOG) == 0)
-        return ACCORD_OK;
-    int error = errno;
-    close(l->fd);
-    l->fd = -1;
-    if (error == EADDRINUSE)
-        return fail(why, ACCORD_E_CONFLICT,
-                    "%s: the port is in use: stop what listens there, or give another",
-                    l->address);
-    return fail(why, error == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO, "%s: %s", l->address,
-                strerror(error));
-}
-
-/* The port that port 0 became. */
-static void name_port(struct listener *l)
-{
-    struct sockaddr_storage bound;
-    socklen_t bytes = sizeof bound;
-    char text[64];
-
-    memset(&bound, 0, sizeof bound);
-    if (getsockname(l->fd, (struct sockaddr *)&bound, &bytes) != 0)
-        return;
-    peer_text(&bound, text);
-    snprintf(l->address, sizeof l->address, "tcp://%s", text);
-}
-
-static int tcp_bind(struct resp_door *d, struct listener *l, const char *rest,
-                    char why[DOOR_WHY_BYTES_MAX])
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *list = NULL;
-    char host[256], port[8];
-
-    if (!address_split(rest, host, port))
-        return fail(why, ACCORD_E_INVALID, "%s: expected tcp://host:port", l->address);
-    int error = getaddrinfo(host, port, &hints, &list);
-    if (error != 0)
-        return fail(why, ACCORD_E_INVALID, "%s: %s", l->address, gai_strerror(error));
-    int status = ACCORD_E_IO;
-    /* IPv4 first: it is what clients take "localhost" for. */
-    for (unsigned pass = 0; pass < 2; pass++) {
-        for (const struct addrinfo *a = list; a && status != ACCORD_OK; a = a->ai_next) {
-            if ((a->ai_family == AF_INET) == (pass == 0))
-                status = tcp_try(l, a, d->host->password != NULL, why);
-        }
-    }
-    freeaddrinfo(list);
-    if (status == ACCORD_OK)
-        name_port(l);
-    return status;
+    if (status != ACCORD_OK)
+        return status;
+    l->fd = bound.fd;
+    snprintf(l->address, sizeof l->address, "%s", bound.address);
+    return ACCORD_OK;
 }
 
 /* ---- listeners ------------------------------------------------------------------------ */
@@ -361,7 +290,7 @@ static int bind_address(struct resp_door *d, struct listener *l, char why[DOOR_W
 {
     if (strncmp(l->address, "tcp://", 6) == 0) {
         l->tcp = true;
-        return tcp_bind(d, l, l->address + 6, why);
+        return tcp_bind(d, l, why);
     }
     if (strncmp(l->address, "unix:", 5) != 0)
         return fail(why, ACCORD_E_INVALID,

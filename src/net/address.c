@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-#include "door/address.h"
+#include "net/address.h"
 
 #include <netinet/in.h>
 #include <stdio.h>

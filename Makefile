@@ -49,7 +49,7 @@ NEEDS_node   := node door bus net core cache wire base
 NEEDS_client := client cache wire base
 NEEDS_cli    := cli node door bus net core client cache wire base
 
-LIBS_net   := -luv
+LIBS_net   := -luv -lmicrohttpd
 LIBS_bus   := -lsqlite3 -lpq -lnats -ljansson -lhiredis -lssl -lcrypto $(LIBS_net)
 LIBS_door  := $(LIBS_net)
 LIBS_node  := -linih $(LIBS_bus)

@@ -8,7 +8,7 @@
 set -eu
 
 build='gcc make pkg-config libuv1-dev libsqlite3-dev libxxhash-dev libinih-dev libjansson-dev
-       libnats-dev libpq-dev libhiredis-dev libssl-dev'
+       libnats-dev libpq-dev libhiredis-dev libssl-dev libmicrohttpd-dev'
 # pgbouncer: the PostgreSQL bus runs through a pooler, or says why it does not.
 check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin systemd
        redis-server redis-tools openssl python3-redis php-cli php-redis zstd postgresql-15 pgbouncer'

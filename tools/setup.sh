@@ -10,8 +10,10 @@ set -eu
 build='gcc make pkg-config libuv1-dev libsqlite3-dev libxxhash-dev libinih-dev libjansson-dev
        libnats-dev libpq-dev libhiredis-dev libssl-dev libmicrohttpd-dev'
 # pgbouncer: the PostgreSQL bus runs through a pooler, or says why it does not.
+# curl: asks the HTTP door as people and monitoring do.
 check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin systemd
-       redis-server redis-tools openssl python3-redis php-cli php-redis zstd postgresql-15 pgbouncer'
+       redis-server redis-tools openssl python3-redis php-cli php-redis zstd postgresql-15 pgbouncer
+       curl'
 bench='redis-server memcached postgresql-15'
 
 want="$build"

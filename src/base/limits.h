@@ -47,11 +47,6 @@ enum {
     MISS_TOKENS_MAX = 1024,          /* missed GETs whose token a connection remembers */
     GET_MANY_MAX = 64,               /* keys that one batch read prefetches together */
     CHP_PROPERTIES_BYTES_MAX = 1024, /* properties of one CHP message */
-
-    HTTP_CONNECTIONS_MAX = 64,        /* of one HTTP listener; more are told 503 */
-    HTTP_REQUEST_BYTES_MAX = 32768,   /* the head of one HTTP request */
-    HTTP_SECONDS_MAX = 10,            /* until a connection's next request is answered */
-    HTTP_CLIENT_BYTES_MAX = 65536,    /* of memory that one HTTP connection holds */
 };
 
 #define SEGMENT_BYTES_MIN (8 * MIB)

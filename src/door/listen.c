@@ -294,7 +294,8 @@ static int bind_address(struct resp_door *d, struct listener *l, char why[DOOR_W
     }
     if (strncmp(l->address, "unix:", 5) != 0)
         return fail(why, ACCORD_E_INVALID,
-                    "%s: expected unix:/path/to/socket or tcp://host:port", l->address);
+                    "%s: expected unix:/path/to/socket, tcp://host:port or http://host:port",
+                    l->address);
     const char *path = l->address + 5;
     if (!path[0] || strlen(path) > PATH_BYTES_MAX)
         return fail(why, ACCORD_E_INVALID, "%s: a socket's path has 1 to %d bytes", l->address,

@@ -3,6 +3,7 @@
 /* session.c - commands about the connection: HELLO AUTH SELECT PING RESET QUIT …, and those
  * that are here only to say why they are not. */
 #include "door/connection.h"
+#include "door/secret.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,22 +77,11 @@ void command_TIME(struct connection *c, const struct bytes *args, size_t count)
 
 /* ---- AUTH, HELLO ---------------------------------------------------------------------- */
 
-/* Takes as long whatever differs, but for the length. */
-static bool same_secret(struct bytes given, const char *password)
-{
-    size_t n = strlen(password);
-    unsigned differs = given.size_bytes != n;
-
-    for (size_t i = 0; i < given.size_bytes; i++)
-        differs |= given.data[i] ^ (unsigned char)password[n > 0 ? i % n : 0];
-    return differs == 0;
-}
-
 static bool authenticate(struct connection *c, struct bytes user, struct bytes password)
 {
     const char *secret = c->door->host->password;
 
-    if (!word_is(user, "default") || (secret && !same_secret(password, secret))) {
+    if (!word_is(user, "default") || (secret && !door_same_secret(password, secret))) {
         reply_error(c, "WRONGPASS invalid username-password pair or user is disabled.");
         return false;
     }

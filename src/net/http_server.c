@@ -312,6 +312,7 @@ static void on_timer(uv_timer_t *timer)
     run(timer->data);
 }
 
+PRINTF_LIKE(2, 0)
 static void on_log(void *context, const char *format, va_list arguments)
 {
     struct http_server *s = context;

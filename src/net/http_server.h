@@ -13,12 +13,18 @@
 #ifndef ACCORD_NET_HTTP_SERVER_H
 #define ACCORD_NET_HTTP_SERVER_H
 
-#include "base/limits.h"
 #include "net/bind.h"
 
 #include <uv.h>
 
-enum { HTTP_ARGUMENTS_MAX = 16 };
+/* Beside limits.h, which every file includes, for they concern few. */
+enum {
+    HTTP_CONNECTIONS_MAX = 64,      /* of one listener; more are told 503 */
+    HTTP_REQUEST_BYTES_MAX = 32768, /* the head of one request */
+    HTTP_SECONDS_MAX = 10,          /* until a connection's next request is answered */
+    HTTP_CLIENT_BYTES_MAX = 65536,  /* of memory that one connection holds */
+    HTTP_ARGUMENTS_MAX = 16,
+};
 
 struct http_argument {
     const char *name;   /* decoded; ends at the first NUL, if it held one */

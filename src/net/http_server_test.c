@@ -17,9 +17,10 @@ static void handle(void *context, const struct http_request *r, struct http_answ
 {
     static char zeros[128 * 1024];
     struct world *w = context;
-    int used = snprintf(w->seen, sizeof w->seen, "%s %s peer=%s host=%s*%zu body=%d pass=%s",
-                        r->method, r->path, r->peer, r->host ? r->host : "-", r->host_count,
-                        r->has_body, r->password ? r->password : "-");
+    int used =
+        snprintf(w->seen, sizeof w->seen, "%s %.200s peer=%s host=%s*%zu body=%d pass=%s",
+                 r->method, r->path, r->peer, r->host ? r->host : "-", r->host_count,
+                 r->has_body, r->password ? r->password : "-");
 
     for (size_t i = 0; i < r->argument_count && i < HTTP_ARGUMENTS_MAX; i++)
         used += snprintf(

@@ -252,16 +252,50 @@ static void resend(struct node *n)
 /* ---- doors and bus -------------------------------------------------------------------------
  */
 
+static bool is_http(const char *address)
+{
+    return strncmp(address, "http://", 7) == 0;
+}
+
+static size_t http_listeners(const struct settings *s)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s->listen.count; i++)
+        count += is_http(s->listen.text[i]);
+    return count;
+}
+
 /* Connections may not take the descriptors that the bus and the disk need. */
 static uint32_t clients_allowed(struct node *n)
 {
-    uint64_t allowed = u64_sub_sat(n->files_max, FILES_RESERVED);
+    uint64_t allowed = u64_sub_sat(n->files_max, FILES_RESERVED + http_listeners(n->settings) *
+                                                                      2 * HTTP_CONNECTIONS_MAX);
 
     if (allowed < n->settings->max_clients)
         LOG(&n->log, clock_wall_ms(), LOG_WARN, "fewer-clients",
             log_text("why", "the limit of open files (ulimit -n) is lower than max-clients"),
             log_number("clients", allowed));
     return (uint32_t)u64_max(1, u64_min(allowed, n->settings->max_clients));
+}
+
+static int listen_http(struct node *n, const char *address, char *why)
+{
+    struct http_settings http = {.name_count = n->settings->http_hosts.count};
+    int status = ACCORD_OK;
+
+    for (size_t i = 0; i < http.name_count; i++)
+        http.names[i] = n->settings->http_hosts.text[i];
+    if (!n->http)
+        status = http_door_new(&n->http, &n->host, &http);
+    if (status != ACCORD_OK)
+        return node_fail(why, status, "%s: %s", address, status_text(status));
+    status = http_door_listen(n->http, address, why);
+    for (size_t i = 0; status == ACCORD_OK && http_door_address(n->http, i); i++)
+        address = http_door_address(n->http, i);
+    if (status == ACCORD_OK)
+        LOG(&n->log, clock_wall_ms(), LOG_INFO, "http", log_text("listens", address));
+    return status;
 }
 
 static int open_doors(struct node *n, char *why)
@@ -284,7 +318,8 @@ static int open_doors(struct node *n, char *why)
     host_init(n);
     int status = resp_door_new(&n->door, &n->host, &door, why);
     for (size_t i = 0; i < s->listen.count && status == ACCORD_OK; i++)
-        status = resp_door_listen(n->door, s->listen.text[i], why);
+        status = is_http(s->listen.text[i]) ? listen_http(n, s->listen.text[i], why)
+                                            : resp_door_listen(n->door, s->listen.text[i], why);
     return status;
 }
 
@@ -343,6 +378,8 @@ static void closing(struct node *n)
 {
     resp_door_free(n->door);
     n->door = NULL;
+    http_door_free(n->http);
+    n->http = NULL;
     bus_thread_stop(n->bus);
     n->bus = NULL;
     journal_thread_stop(n->journal_thread);
@@ -453,7 +490,8 @@ static void say_start(struct node *n)
                                           .client_bytes_max = n->settings->client_memory_bytes};
     char memory[32], fixed[32], held[32], total[32];
     uint64_t sum = z->segment_bytes + z->hints_bytes + z->writer_bytes + n->core_bytes +
-                   resp_door_bytes_max(&clients);
+                   resp_door_bytes_max(&clients) +
+                   http_listeners(n->settings) * http_server_bytes_max();
 
     settings_print_size(n->settings->memory_bytes, memory);
     settings_print_size(z->fixed_bytes / KIB * KIB, fixed);

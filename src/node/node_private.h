@@ -15,6 +15,7 @@
 
 #include "bus/signed.h"
 #include "cache/reader.h"
+#include "door/http/http.h"
 #include "door/resp.h"
 #include "node/bus_thread.h"
 #include "node/clock.h"
@@ -79,6 +80,7 @@ struct node {
     bool opened; /* the owner knows of us */
     struct door_host host;
     struct resp_door *door;
+    struct http_door *http; /* NULL: none of the listeners is http:// */
     const struct bus_ops *bus_ops;
     const char *bus_caveat;    /* of this URL; may be NULL */
     struct bus_ops signed_ops; /* is that, where changes are signed */

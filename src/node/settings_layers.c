@@ -12,22 +12,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { LISTS_MAX = 8 };
+
 /* What every layer shares: lists it names replace those of the layers below, once. */
 struct layer {
     struct settings *settings;
     char *why;
     int status;
-    bool listen_named;
+    const struct setting *named[LISTS_MAX]; /* lists that it has named so far */
+    size_t named_count;
 };
+
+static void name_list(struct layer *l, const struct setting *list)
+{
+    for (size_t i = 0; i < l->named_count; i++)
+        if (l->named[i] == list)
+            return;
+    ASSERT(l->named_count < LISTS_MAX);
+    l->named[l->named_count++] = list;
+    memset((uint8_t *)l->settings + list->offset, 0, sizeof(struct text_list));
+}
 
 static int layer_set(struct layer *l, const char *where, const char *name, const char *value)
 {
     const struct setting *d = settings_find(false, name);
 
-    if (d && d->kind == SETTING_LIST && !l->listen_named) {
-        l->settings->listen.count = 0;
-        l->listen_named = true;
-    }
+    if (d && d->kind == SETTING_LIST)
+        name_list(l, d);
     l->status = settings_set(l->settings, where, name, value, l->why);
     return l->status;
 }

@@ -356,6 +356,24 @@ TEST(a_query_is_decoded_and_its_mistakes_are_named)
     settings_free(s);
 }
 
+TEST(each_list_is_replaced_by_the_layer_that_names_it_and_no_other)
+{
+    struct settings *s = fresh();
+    const char *path = file_with("listen = http://127.0.0.1:1\nhttp-host = a b\n");
+    char *flags[] = {"serve", "--http-host", "c", "--listen=http://127.0.0.1:2",
+                     "--http-host=d"};
+
+    CHECK(settings_read_file(s, path, why) == ACCORD_OK);
+    CHECK(s->http_hosts.count == 2);
+    CHECK(settings_read_flags(s, COUNT_OF(flags), flags, why) == ACCORD_OK);
+    CHECK(s->http_hosts.count == 2);
+    CHECK(strcmp(s->http_hosts.text[0], "c") == 0);
+    CHECK(strcmp(s->http_hosts.text[1], "d") == 0);
+    CHECK(s->listen.count == 1);
+    CHECK(strcmp(s->listen.text[0], "http://127.0.0.1:2") == 0);
+    settings_free(s);
+}
+
 TEST(a_password_file_must_be_its_owners_alone)
 {
     struct settings *s = fresh();

@@ -241,6 +241,18 @@ static void fill_signing(const struct node *n, const struct core_status *c, sink
     fill_drops(c, DROP_UNVERIFIED, DROP_UNSIGNED, s);
 }
 
+static void fill_http(const struct node *n, sink s)
+{
+    struct http_door_counts h;
+
+    http_door_count(n->http, &h);
+    number(s, "http_connections", h.connections);
+    number(s, "http_requests", h.requests);
+    number(s, "http_refused", h.refused);
+    number(s, "http_full", h.full);
+    number(s, "http_slow", h.slow);
+}
+
 static void fill_status(const struct node *n, sink s)
 {
     struct core_status c;
@@ -263,6 +275,7 @@ static void fill_status(const struct node *n, sink s)
     number(s, "holes_resent", c.holes_resent);
     number(s, "resends", c.resends);
     fill_signing(n, &c, s);
+    fill_http(n, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------
@@ -477,6 +490,10 @@ static void fill_limits(const struct node *n, sink s)
         {"entries-not-consumed", (uint64_t)BATCHES_MAX * DELIVER_BATCH_MAX, "entries",
          "the bus is read later"},
         {"attached-counters", READER_LINES, "clients", "more are not counted"},
+        {"http-connections", HTTP_CONNECTIONS_MAX, "connections of a listener", "answered 503"},
+        {"http-request", HTTP_REQUEST_BYTES_MAX, "bytes of its head", "answered 431"},
+        {"http-time", HTTP_SECONDS_MAX, "seconds until a request is answered",
+         "the connection is closed"},
     };
 
     for (size_t i = 0; i < COUNT_OF(limits); i++) {

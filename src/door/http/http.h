@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* http.h - the HTTP door: what monitoring asks of a node.
+ *
+ *     GET /metrics    the numbers of the views, in Prometheus's text format
+ *     GET /healthz    200 while the daemon answers at all
+ *     GET /readyz     200 while its reads are fresh and as many members are there as expected,
+ *                     else 503; the body says which, in the words of `accord status`
+ *
+ * Who may ask: the Host header must be an address, localhost, this host's name or one of
+ * settings->names (else a page elsewhere could have its own name point here); a page of another
+ * origin may not ask at all. Where the node has a password, /metrics and what /readyz says
+ * beside its first word need it (Basic, any user; or Bearer). Answers carry no key and no
+ * value.
+ */
+#ifndef ACCORD_DOOR_HTTP_HTTP_H
+#define ACCORD_DOOR_HTTP_HTTP_H
+
+#include "door/door.h"
+#include "net/http_server.h"
+
+enum { HTTP_LISTENERS_MAX = 16, HTTP_NAMES_MAX = 16 };
+
+/* Texts are borrowed for the door's life. */
+struct http_settings {
+    const char *names[HTTP_NAMES_MAX];
+    size_t name_count;
+    unsigned seconds_max, connections_max; /* 0: as in limits.h */
+};
+
+/* Counted since start, but for the first, which is what is now. */
+struct http_door_counts {
+    uint64_t connections, requests;
+    uint64_t refused;    /* for who asked, or how: 400, 401, 403, 405, 413, 421 */
+    uint64_t full, slow; /* over the limit of connections; closed for taking too long */
+};
+
+struct http_door;
+
+/* ACCORD_E_NOMEM. `host` is borrowed for the door's life. */
+MUST_CHECK int http_door_new(struct http_door **out, const struct door_host *host,
+                             const struct http_settings *s);
+/* One more listener: "http://host:port". What is open to other hosts needs host->password.
+ * Errors as of net_bind(); ACCORD_E_FULL: HTTP_LISTENERS_MAX. */
+MUST_CHECK int http_door_listen(struct http_door *d, const char *address,
+                                char why[NET_WHY_BYTES_MAX]);
+/* Port filled in; NULL past the end. */
+const char *http_door_address(const struct http_door *d, size_t index);
+void http_door_count(const struct http_door *d, struct http_door_counts *out);
+/* Closes every connection; run the loop once more before it is closed. NULL is fine. */
+void http_door_free(struct http_door *d);
+
+#endif

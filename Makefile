@@ -49,11 +49,13 @@ NEEDS_node   := node door bus net core cache wire base
 NEEDS_client := client cache wire base
 NEEDS_cli    := cli node door bus net core client cache wire base
 
-LIBS_net   := -luv -lmicrohttpd
-LIBS_bus   := -lsqlite3 -lpq -lnats -ljansson -lhiredis -lssl -lcrypto $(LIBS_net)
-LIBS_door  := $(LIBS_net)
-LIBS_node  := -linih $(LIBS_bus)
-LIBS_cli   := $(LIBS_node) -ldl -lm
+LIBS_net    = -luv -lmicrohttpd
+LIBS_bus    = -lsqlite3 -lpq -lnats -ljansson -lhiredis -lssl -lcrypto $(LIBS_net)
+# Of what is optional: found when it is linked, for a build may have installed it.
+LIBS_zmq    = $(shell pkg-config --libs libzmq 2>/dev/null)
+LIBS_door   = $(LIBS_net) $(LIBS_zmq)
+LIBS_node   = -linih $(LIBS_zmq) $(LIBS_bus)
+LIBS_cli    = $(LIBS_node) -ldl -lm
 
 source    = $(filter-out %_test.c %_fuzz.c,$(wildcard $(foreach l,$1,src/$l/*.c src/$l/*/*.c)))
 object    = $(patsubst %.c,$O/%.o,$1)
@@ -67,6 +69,7 @@ all: $O/accord $O/libaccord.so $O/libaccord.a $O/libaccord-embed.so
 
 $O/accord: $(OBJ_ALL)
 	$(CC) $(LINK) -o $@ $^ $(LIBS_cli)
+	@pkg-config --exists libzmq || echo "built without libzmq: no chp:// (install libzmq3-dev, then make clean all)"
 # nodelete: a thread that ends after a dlclose() still runs our destructor. $ORIGIN: it finds
 # libaccord-embed.so beside itself.
 $O/libaccord.so: $(OBJ_CLIENT) packaging/libaccord.map

@@ -47,13 +47,21 @@ enum {
     MISS_TOKENS_MAX = 1024,          /* missed GETs whose token a connection remembers */
     GET_MANY_MAX = 64,               /* keys that one batch read prefetches together */
     CHP_PROPERTIES_BYTES_MAX = 1024, /* properties of one CHP message */
+    CHP_DOORS_MAX = 4,               /* addresses with chp:// */
+    CHP_KEYS_MAX = 1048576,          /* keys that clients of one CHP door are told of */
+    CHP_UPDATES_MAX = 100000,        /* updates on their way to one subscriber; more are lost */
+    CHP_SNAPSHOTS_MAX = 256,         /* snapshots under way at one door */
+    CHP_SETS_MAX = 16384, /* sets of CHP clients that wait for the bus, at one door */
 };
 
-#define SEGMENT_BYTES_MIN (8 * MIB)
-#define SEGMENT_BYTES_MAX (64 * GIB)
-#define OUTBOX_BYTES_MAX  (64 * MIB) /* keys of those changes, summed */
-#define OUTPUT_BYTES_MAX  (64 * MIB) /* replies a client has not read; then it is closed */
-#define SENT_BYTES_MAX    (4 * MIB)  /* keys of SENT_CHANGES_MAX, summed */
+#define SEGMENT_BYTES_MIN  (8 * MIB)
+#define SEGMENT_BYTES_MAX  (64 * GIB)
+#define OUTBOX_BYTES_MAX   (64 * MIB) /* keys of those changes, summed */
+#define OUTPUT_BYTES_MAX   (64 * MIB) /* replies a client has not read; then it is closed */
+#define CHP_KEYS_BYTES_MAX (64 * MIB) /* those keys and their properties, summed */
+#define CHP_FRAME_BYTES_MAX                                                                    \
+    (MIB + 64)                   /* one frame from a CHP client; then it is disconnected */
+#define SENT_BYTES_MAX (4 * MIB) /* keys of SENT_CHANGES_MAX, summed */
 /* What all clients of a node hold together: then who holds the most is closed. */
 #define CLIENTS_BYTES_DEFAULT (256 * MIB)
 #define CLIENTS_BYTES_MIN     (16 * MIB)

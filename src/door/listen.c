@@ -294,7 +294,8 @@ static int bind_address(struct resp_door *d, struct listener *l, char why[DOOR_W
     }
     if (strncmp(l->address, "unix:", 5) != 0)
         return fail(why, ACCORD_E_INVALID,
-                    "%s: expected unix:/path/to/socket, tcp://host:port or http://host:port",
+                    "%s: expected unix:/path/to/socket, tcp://host:port, http://host:port or "
+                    "chp://host:port",
                     l->address);
     const char *path = l->address + 5;
     if (!path[0] || strlen(path) > PATH_BYTES_MAX)

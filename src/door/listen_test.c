@@ -89,7 +89,8 @@ TEST(an_address_that_cannot_be_is_told_what_to_do)
         strstr(h->why, "its folder does not exist: create it (mkdir -p /nonexistent/folder)"));
     h->settings.address = "http://x";
     CHECK(opens(h) == ACCORD_E_INVALID);
-    CHECK(strstr(h->why, "expected unix:/path/to/socket, tcp://host:port or http://host:port"));
+    CHECK(strstr(h->why, "expected unix:/path/to/socket, tcp://host:port, http://host:port or "
+                         "chp://host:port"));
     h->settings.address = "tcp://nowhere";
     CHECK(opens(h) == ACCORD_E_INVALID);
     CHECK(strstr(h->why, "expected tcp://host:port"));

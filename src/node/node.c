@@ -319,7 +319,9 @@ static int open_doors(struct node *n, char *why)
     int status = resp_door_new(&n->door, &n->host, &door, why);
     for (size_t i = 0; i < s->listen.count && status == ACCORD_OK; i++)
         status = is_http(s->listen.text[i]) ? listen_http(n, s->listen.text[i], why)
-                                            : resp_door_listen(n->door, s->listen.text[i], why);
+                 : chp_door_takes(s->listen.text[i])
+                     ? chp_doors_open(n, s->listen.text[i], why)
+                     : resp_door_listen(n->door, s->listen.text[i], why);
     return status;
 }
 
@@ -376,6 +378,7 @@ static int find_bus(struct node *n, char *why)
 
 static void closing(struct node *n)
 {
+    chp_doors_close(n);
     resp_door_free(n->door);
     n->door = NULL;
     http_door_free(n->http);

@@ -5,6 +5,7 @@
  *     node.c     open, close, run
  *     step.c     events into the core, effects out of it
  *     host.c     what doors may ask
+ *     chp.c      the CHP doors
  *     warm.c     what an earlier run left
  *     view.c     the views of defs/view.def
  *     words.c    the lines for people: status, ready
@@ -15,6 +16,7 @@
 
 #include "bus/signed.h"
 #include "cache/reader.h"
+#include "door/chp/chp.h"
 #include "door/http/http.h"
 #include "door/resp.h"
 #include "node/bus_thread.h"
@@ -80,6 +82,8 @@ struct node {
     bool opened; /* the owner knows of us */
     struct door_host host;
     struct resp_door *door;
+    struct chp_door *chp[CHP_DOORS_MAX];
+    size_t chp_count;
     struct http_door *http; /* NULL: none of the listeners is http:// */
     const struct bus_ops *bus_ops;
     const char *bus_caveat;    /* of this URL; may be NULL */
@@ -118,6 +122,15 @@ void step_journal_answer(void *node, enum journal_work work, uint64_t ticket, in
 
 /* host.c */
 void host_init(struct node *n);
+
+/* chp.c */
+int chp_doors_open(struct node *n, const char *address, char why[NODE_WHY_BYTES_MAX]);
+void chp_doors_close(struct node *n);
+bool chp_doors_reply(struct node *n, const struct reply *reply); /* false: not theirs */
+void chp_doors_requested(struct node *n, const struct event *e); /* once it has taken hold */
+void chp_doors_applied(struct node *n, const struct entry *entry, bool own);
+void chp_doors_changed(struct node *n);
+void chp_doors_count(const struct node *n, struct chp_counts *sum);
 
 /* view.c */
 int view_fill(void *node, const char *name, const struct view_sink *sink);

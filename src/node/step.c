@@ -76,7 +76,14 @@ static void carry_note(struct node *n, const struct effect *e)
         n->wanted = (struct id128){0, 0}; /* nothing that it had is proven any more */
         core_status(n->core, n->now_ns, &s);
         resp_door_dropped(n->door, (struct position){s.cursor.epoch, s.cursor.position});
+        chp_doors_changed(n);
     }
+}
+
+static void give_reply(struct node *n, const struct reply *reply)
+{
+    if (!chp_doors_reply(n, reply))
+        resp_door_reply(n->door, reply);
 }
 
 /* With ack = local an OK says that the change is on disk. Where it is not, it must not. */
@@ -86,13 +93,13 @@ static void send_reply(struct node *n, const struct reply *reply, bool keep_fail
                      !reply->has_value;
 
     if (!keep_failed || !is_change || n->settings->ack != ACK_LOCAL) {
-        resp_door_reply(n->door, reply);
+        give_reply(n, reply);
         return;
     }
     struct reply changed = *reply;
     changed.status = ACCORD_E_UNPUBLISHED;
     changed.why_text = n->keep_why;
-    resp_door_reply(n->door, &changed);
+    give_reply(n, &changed);
 }
 
 /* What follows a KEEP waits for the disk; the loop does so only where memory has run out. */
@@ -194,6 +201,7 @@ static void carry_out(struct node *n, const struct effect *e)
     case EFFECT_APPLIED:
         hand_take(&n->applying, e->applied.entry->position);
         resp_door_applied(n->door, e->applied.entry, e->applied.own, n->log_epoch);
+        chp_doors_applied(n, e->applied.entry, e->applied.own);
         break;
     case EFFECT_SAVE_FENCES:
         carry_save_fences(n, e);
@@ -206,6 +214,7 @@ static void carry_out(struct node *n, const struct effect *e)
         break;
     case EFFECT_INHERITED:
         warm_released(n, e->inherited.refused);
+        chp_doors_changed(n);
         break;
     case EFFECT_NOTE:
         carry_note(n, e);
@@ -234,6 +243,7 @@ static void step(struct node *n, struct event *e)
     e->wall_ms = clock_wall_ms();
     e->more = e->type != EVENT_TICK;
     core_step(n->core, e, &effects);
+    chp_doors_requested(n, e); /* a reply may let go of what the request points to */
     n->carrying = true;
     n->keep_first = n->keep_last = 0;
     n->keep_refused = false;

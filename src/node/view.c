@@ -253,6 +253,21 @@ static void fill_http(const struct node *n, sink s)
     number(s, "http_slow", h.slow);
 }
 
+static void fill_chp(const struct node *n, sink s)
+{
+    struct chp_counts c;
+
+    chp_doors_count(n, &c);
+    number(s, "chp_keys", c.keys);
+    number(s, "chp_snapshots_open", c.snapshots_open);
+    number(s, "chp_snapshots", c.snapshots);
+    number(s, "chp_updates", c.updates);
+    number(s, "chp_sets", c.sets);
+    number(s, "chp_sets_failed", c.sets_failed);
+    number(s, "chp_refused", c.refused);
+    number(s, "chp_unlisted", c.unlisted);
+}
+
 static void fill_status(const struct node *n, sink s)
 {
     struct core_status c;
@@ -276,6 +291,7 @@ static void fill_status(const struct node *n, sink s)
     number(s, "resends", c.resends);
     fill_signing(n, &c, s);
     fill_http(n, s);
+    fill_chp(n, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------
@@ -494,6 +510,12 @@ static void fill_limits(const struct node *n, sink s)
         {"http-request", HTTP_REQUEST_BYTES_MAX, "bytes of its head", "answered 431"},
         {"http-time", HTTP_SECONDS_MAX, "seconds until a request is answered",
          "the connection is closed"},
+        {"chp-keys", CHP_KEYS_MAX, "keys", "CHP clients are not told of more"},
+        {"chp-key-bytes", CHP_KEYS_BYTES_MAX, "bytes", "CHP clients are not told of more"},
+        {"chp-updates", CHP_UPDATES_MAX, "updates", "a subscriber so far behind loses them"},
+        {"chp-snapshots", CHP_SNAPSHOTS_MAX, "snapshots", "refused"},
+        {"chp-sets", CHP_SETS_MAX, "sets", "read later"},
+        {"chp-frame", CHP_FRAME_BYTES_MAX, "bytes", "the client is disconnected"},
     };
 
     for (size_t i = 0; i < COUNT_OF(limits); i++) {

@@ -341,7 +341,7 @@ def a_socket_or_a_port_that_cannot_be_is_refused_with_what_to_do():
         for flags, *parts in (
                 (("--listen", "tcp://127.0.0.1:99999"), "expected tcp://host:port"),
                 (("--listen", "tcp://127.0.0.1"), "expected tcp://host:port"),
-                (("--listen", "gopher://127.0.0.1:1"), "expected unix:", "tcp://host:port", "http://host:port"),
+                (("--listen", "gopher://127.0.0.1:1"), "expected unix:", "tcp://host:port", "http://host:port", "chp://host:port"),
                 (("--listen", "http://127.0.0.1:99999"), "expected http://host:port"),
                 (("--listen", "http://0.0.0.0:0"), "set a password (password-file)", "http://127.0.0.1"),
                 (("--socket", start.folder + "/no/a.sock"), "its folder does not exist",

@@ -219,7 +219,8 @@ def drop_removes_what_accord_made_and_nothing_else():
 @test
 def the_demo_runs_on_it():
     with fleet() as (_, server):
-        keeps_its_promises(server.url("demo"), "demo", "--seconds", "6")
+        url = server.url("demo").replace("//", "//default:whispered@")
+        keeps_its_promises(url, "demo", "--seconds", "6")
 
 
 @test

@@ -15,7 +15,7 @@ static void say_hello(struct demo_conductor *c)
                      "%s packages of %s in a SQLite origin; %llu nodes, %llu readers, "
                      "%llu changes a second; bus %s",
                      demo_text_count(w->table.count), o->input, (unsigned long long)o->nodes,
-                     (unsigned long long)o->readers, (unsigned long long)o->rate, w->bus);
+                     (unsigned long long)o->readers, (unsigned long long)o->rate, w->bus_shown);
     if (o->trace)
         demo_display_say(&c->display, "keys: %s requests of %s different keys, from %s",
                          demo_text_count(w->keys.count), demo_text_count(w->keys.distinct),

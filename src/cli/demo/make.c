@@ -3,6 +3,8 @@
 /* make.c - the world before anybody is in it: origin, keys, names, shared memory. */
 #include "cli/demo/world.h"
 
+#include "node/files.h"
+
 #include <stdio.h>
 #include <sys/mman.h>
 
@@ -60,6 +62,7 @@ static void name_nodes(struct demo_world *w)
         snprintf(w->bus, sizeof w->bus, "%s", w->options.bus);
     else
         snprintf(w->bus, sizeof w->bus, "sqlite:%s/bus.db", w->folder);
+    files_public_url(w->bus, w->bus_shown, sizeof w->bus_shown);
 }
 
 int demo_world_make(struct demo_world *w)

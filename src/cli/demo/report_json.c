@@ -127,7 +127,7 @@ int demo_report_json(const struct demo_world *w, const struct demo_result *r, FI
     json_t *all = json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
         "version", ACCORD_VERSION, "input", text(o->input), "keys",
-        o->trace ? text(o->trace) : json_string("zipf 0.99"), "bus", text(w->bus), "rows",
+        o->trace ? text(o->trace) : json_string("zipf 0.99"), "bus", text(w->bus_shown), "rows",
         count(w->table.count), "nodes", count(o->nodes), "readers", count(o->readers), "with",
         with_accord(r), "without", without(r), "removals", removals(w), "refused_stale_fills",
         r->refused_known ? count(r->refused_fills) : json_null(), "freshness", freshness(w, r),

@@ -156,15 +156,16 @@ static json_t *object(const struct torture *t)
         "{s:b, s:o, s:o, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
         "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "promises_kept", n->broken == 0 && r->problem_count == 0, "nodes", count(t->node_count),
-        "readers", count(o->readers), "bus", t->c.world.bus, "seed", count(t->options.seed),
-        "max_stale_ns", count(o->max_stale_ns), "seconds", (double)r->on_ns_long / 1e9, "reads",
-        count(n->reads), "hits", count(n->hits), "unsure", count(n->loads_unsure),
-        "called_stale", count(n->stale), "errors", count(n->errors), "newest", count(n->fresh),
-        "within_bound", count(n->within), "beyond_the_bound", count(n->broken), "rows_changed",
-        count(w->changes), "unpublished", count(w->unpublished), "acknowledged_ns",
-        times(&w->ack_ns), "strict_confirmed_ns", times(&s->wait_ns), "strict_unknown",
-        count(s->unknown), "faults", faults(t), "fresh_again_ns", times(&t->back_ns),
-        "compared", count(t->compared), "broken", texts(t, false), "problems", texts(t, true));
+        "readers", count(o->readers), "bus", t->c.world.bus_shown, "seed",
+        count(t->options.seed), "max_stale_ns", count(o->max_stale_ns), "seconds",
+        (double)r->on_ns_long / 1e9, "reads", count(n->reads), "hits", count(n->hits), "unsure",
+        count(n->loads_unsure), "called_stale", count(n->stale), "errors", count(n->errors),
+        "newest", count(n->fresh), "within_bound", count(n->within), "beyond_the_bound",
+        count(n->broken), "rows_changed", count(w->changes), "unpublished",
+        count(w->unpublished), "acknowledged_ns", times(&w->ack_ns), "strict_confirmed_ns",
+        times(&s->wait_ns), "strict_unknown", count(s->unknown), "faults", faults(t),
+        "fresh_again_ns", times(&t->back_ns), "compared", count(t->compared), "broken",
+        texts(t, false), "problems", texts(t, true));
 }
 
 int torture_report_json(const struct torture *t, FILE *stream)

@@ -180,7 +180,7 @@ static void say_hello(struct torture *t)
     demo_display_say(
         &t->c.display, "%llu nodes, %llu readers, %llu changes a second, max_stale %s; bus %s",
         (unsigned long long)o->nodes, (unsigned long long)o->readers,
-        (unsigned long long)o->rate, demo_text_time(o->max_stale_ns), t->c.world.bus);
+        (unsigned long long)o->rate, demo_text_time(o->max_stale_ns), t->c.world.bus_shown);
     if (t->options.scenario)
         demo_display_say(&t->c.display, "scenario %s", t->options.scenario);
     else

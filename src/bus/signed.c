@@ -12,11 +12,12 @@ struct signed_bus {
     struct bus_ops ops;
     struct bus *inner;
     const struct signing *signing;
-    pthread_mutex_t mutex; /* guards the next two: publish() runs beside attach() and read() */
+    pthread_mutex_t
+        mutex; /* guards the next three: publish() runs beside attach() and read() */
     struct id128 log;
+    uint64_t epoch;
     uint64_t read_to;
     bool attached; /* of the reading thread, from here on */
-    uint64_t epoch;
     struct replay replay;
     struct entry entries[DELIVER_BATCH_MAX];
     struct change changes[PUBLISH_BATCH_MAX]; /* of the publishing thread, from here on */
@@ -88,10 +89,10 @@ static int signed_attach(struct bus *bus, const struct cursor *resume, uint64_t 
     if (!b->attached || !id128_equal(b->log, a.log) || b->epoch != a.epoch) {
         ASSERT(pthread_mutex_lock(&b->mutex) == 0);
         b->log = a.log;
+        b->epoch = a.epoch;
         b->read_to = 0;
         ASSERT(pthread_mutex_unlock(&b->mutex) == 0);
         b->attached = true;
-        b->epoch = a.epoch;
         replay_begin(&b->replay, a.after, a.head);
     }
     read_up_to(b, a.head);
@@ -138,6 +139,16 @@ static int signed_head(struct bus *bus, const struct cursor *at, uint64_t *head,
     return inner_ops(b)->head(b->inner, at, head, why);
 }
 
+/* Where our own was put the log has been, as surely as if we had read it: so who publishes much
+ * faster than it reads signs for no place that others have forgotten. */
+static void acknowledged(struct signed_bus *b, const struct position *last)
+{
+    ASSERT(pthread_mutex_lock(&b->mutex) == 0);
+    if (b->epoch == last->epoch)
+        b->read_to = u64_max(b->read_to, last->value);
+    ASSERT(pthread_mutex_unlock(&b->mutex) == 0);
+}
+
 static int signed_publish(struct bus *bus, const struct change *changes, size_t count,
                           struct position *last, char why[BUS_WHY_BYTES_MAX])
 {
@@ -154,7 +165,10 @@ static int signed_publish(struct bus *bus, const struct change *changes, size_t 
         b->changes[i] = changes[i];
         signing_sign(b->signing, log, read_to, &b->changes[i], b->about[i]);
     }
-    return inner_ops(b)->publish(b->inner, b->changes, count, last, why);
+    status = inner_ops(b)->publish(b->inner, b->changes, count, last, why);
+    if (status == ACCORD_OK)
+        acknowledged(b, last);
+    return status;
 }
 
 static void signed_wake(struct bus *bus)

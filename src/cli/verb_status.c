@@ -21,6 +21,7 @@ static void print_text(struct ask_row row)
                                         "cold_boots",
                                         "poison",
                                         "settings_differ",
+                                        "relays",
                                         "signing",
                                         "refused_last",
                                         "lease_losses",

@@ -143,7 +143,8 @@ void words_promises(const struct node *n, char *text, size_t size);
 void words_start(const struct core_status *s, char *line, size_t size);
 /* Which key signs, and what is accepted; "" where changes are not signed. */
 void words_signing(const struct node *n, char *line, size_t size);
-uint64_t words_lag(const struct core_status *s); /* where s->head_known */
+void words_relays(const struct node *n, char *line, size_t size); /* empty: there are none */
+uint64_t words_lag(const struct core_status *s);                  /* where s->head_known */
 
 /* warm.c */
 void warm_read(struct node *n, struct core_settings *c); /* sets where it resumes, or why not */

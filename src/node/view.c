@@ -268,6 +268,14 @@ static void fill_chp(const struct node *n, sink s)
     number(s, "chp_unlisted", c.unlisted);
 }
 
+static void fill_relays(const struct node *n, sink s)
+{
+    char line[STATUS_LINE_BYTES_MAX];
+
+    words_relays(n, line, sizeof line);
+    text(s, "relays", line);
+}
+
 static void fill_status(const struct node *n, sink s)
 {
     struct core_status c;
@@ -292,6 +300,7 @@ static void fill_status(const struct node *n, sink s)
     fill_signing(n, &c, s);
     fill_http(n, s);
     fill_chp(n, s);
+    fill_relays(n, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------

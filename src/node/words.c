@@ -120,6 +120,43 @@ void words_signing(const struct node *n, char *line, size_t size)
             (unsigned long long)n->settings->unsigned_removals);
 }
 
+/* Of a restarted relay only the one that was heard last. */
+static bool is_newest(const struct node *n, const struct core_member *m)
+{
+    for (size_t i = 0; i < core_member_count(n->core); i++) {
+        const struct core_member *other = core_member(n->core, i);
+        if (strcmp(other->name, m->name) == 0 && other->last_seen_ns > m->last_seen_ns)
+            return false;
+    }
+    return true;
+}
+
+/* What a relay says that it carries: it is a member that holds no copies (`about` begins with
+ * its role). NULL: it is none. */
+static const char *carries(const struct core_member *m)
+{
+    static const char role[] = "relay ";
+
+    return strncmp(m->about, role, sizeof role - 1) == 0 ? m->about + sizeof role - 1 : NULL;
+}
+
+void words_relays(const struct node *n, char *line, size_t size)
+{
+    size_t used = 0;
+
+    line[0] = '\0';
+    for (size_t i = 0; i < core_member_count(n->core); i++) {
+        const struct core_member *m = core_member(n->core, i);
+        if (!carries(m) || !is_newest(n, m))
+            continue;
+        add(line, size, &used, "%s%s %s%s", used ? " | " : "", m->name, carries(m),
+            m->silent ? " SILENT: carries nothing" : "");
+    }
+    if (used > 0)
+        add(line, size, &used,
+            "; the promises hold for this bus: changes of the other come when they come");
+}
+
 void node_ready_line(const struct node *n, char *line, size_t line_bytes)
 {
     char names[READY_LINE_BYTES_MAX / 2] = "";

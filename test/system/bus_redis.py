@@ -8,65 +8,13 @@ nodes recover by themselves. (What only the bus does is tested in src/bus/redis.
 
 Prints "ok NAME", "not ok NAME" or "skip NAME: why". ACCORD_BUILD names the build folder."""
 import contextlib
-import ctypes
 import os
-import shutil
 import signal
-import socket
-import subprocess
 import sys
 import time
 
-from fleets import all_is_said, free_ports, fresh, joined, keeps_its_promises, outlasts, proxied, state
-from lib import WAIT, Client, Skip, connected, expect, main, nodes, refused, run, soon, test
-
-
-class Redis:
-    """A redis-server on a port of its own; it dies with this program at the latest."""
-
-    def __init__(self, folder, *options):
-        if not shutil.which("redis-server"):
-            raise Skip("redis-server is not installed")
-        self.port, = free_ports(1)
-        self.folder = os.path.join(folder, "redis")
-        os.mkdir(self.folder)
-        self.options = options
-        self.start()
-
-    def start(self):
-        def die_with_us():
-            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
-             "--save", "", *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            preexec_fn=die_with_us)
-        soon(self.answers, "redis-server answers")
-
-    def answers(self):
-        try:
-            with self.client() as c:
-                return str(c.ask("PING")).startswith(("PONG", "NOAUTH"))
-        except OSError:
-            return False
-
-    @contextlib.contextmanager
-    def client(self):
-        c = Client(("127.0.0.1", self.port), socket.AF_INET)
-        try:
-            yield c
-        finally:
-            c.close()
-
-    def ask(self, *words):
-        with self.client() as c:
-            return c.ask(*words)
-
-    def url(self, rest="shop", port=None):
-        return f"redis://127.0.0.1:{port or self.port}/{rest}"
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait(WAIT)
+from fleets import Redis, all_is_said, fresh, joined, keeps_its_promises, outlasts, proxied, state
+from lib import connected, expect, main, nodes, refused, run, soon, test
 
 
 @contextlib.contextmanager

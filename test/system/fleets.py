@@ -3,11 +3,15 @@
 """fleets.py - what the tests on real servers share: nodes that know each other, and what a network
 does to one of them. The server is the test's own; `url(port=n)` reaches it through a proxy."""
 import contextlib
+import ctypes
+import os
+import shutil
+import signal
 import socket
 import subprocess
 import time
 
-from lib import ACCORD, SANITIZED, Proxy, expect, soon
+from lib import ACCORD, SANITIZED, WAIT, Client, Proxy, Skip, expect, soon
 
 L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
 
@@ -19,6 +23,54 @@ def free_ports(count):
         for s in taken:
             s.bind(("127.0.0.1", 0))
         return [s.getsockname()[1] for s in taken]
+
+
+class Redis:
+    """A redis-server on a port of its own; it dies with this program at the latest."""
+
+    def __init__(self, folder, *options):
+        if not shutil.which("redis-server"):
+            raise Skip("redis-server is not installed")
+        self.port, = free_ports(1)
+        self.folder = os.path.join(folder, "redis")
+        os.mkdir(self.folder)
+        self.options = options
+        self.start()
+
+    def start(self):
+        def die_with_us():
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--dir", self.folder,
+             "--save", "", *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            preexec_fn=die_with_us)
+        soon(self.answers, "redis-server answers")
+
+    def answers(self):
+        try:
+            with self.client() as c:
+                return str(c.ask("PING")).startswith(("PONG", "NOAUTH"))
+        except OSError:
+            return False
+
+    @contextlib.contextmanager
+    def client(self):
+        c = Client(("127.0.0.1", self.port), socket.AF_INET)
+        try:
+            yield c
+        finally:
+            c.close()
+
+    def ask(self, *words):
+        with self.client() as c:
+            return c.ask(*words)
+
+    def url(self, rest="shop", port=None):
+        return f"redis://127.0.0.1:{port or self.port}/{rest}"
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(WAIT)
 
 
 def joined(start, *urls, timeout="300ms"):

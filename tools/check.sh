@@ -141,11 +141,12 @@ lane() {
             system build-address-undefined test/system/*.sh test/system/*.py
         fi
         ;;
-    tsan) # what threads and processes share: base, wire, core and cli have no threads
+    tsan) # what threads and processes share: base, wire and core have no threads, of cli one verb
         export ACCORD_SANITIZED=1 TSAN_OPTIONS=halt_on_error=1
         if build tsan SAN=thread; then
             try "build-thread/test/cache beside" build-thread/test/cache beside_a_writer
             try "build-thread/test/cache killed" build-thread/test/cache killed_anywhere
+            try "build-thread/test/cli relay" build-thread/test/cli relay
             for t in bus client contracts door node; do
                 try build-thread/test/$t build-thread/test/$t
             done

@@ -82,6 +82,12 @@ MUST_CHECK int settings_set_namespace(struct settings *s, const char *where,
                                       const char *namespace_name, const char *name,
                                       const char *value, char why[SETTINGS_WHY_BYTES_MAX]);
 
+/* Adds the key of a file: one newline at its end is none of it. `name` begins the message.
+ * ACCORD_E_INVALID: too short or too long, or no file; ACCORD_E_DENIED: others may read it, or
+ * we may not; ACCORD_E_IO. */
+MUST_CHECK int settings_read_key(struct signing *keys, const char *name, const char *path,
+                                 char why[SETTINGS_WHY_BYTES_MAX]);
+
 /* Numbers with units. ACCORD_E_INVALID: not one, or beyond 64 bits; *out untouched. */
 MUST_CHECK int settings_parse_size(const char *text, uint64_t *bytes_out);
 MUST_CHECK int settings_parse_duration(const char *text, uint64_t *ns_out);

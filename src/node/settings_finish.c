@@ -133,7 +133,8 @@ static int check_key_file(int fd, const char *name, const char *path, char *why)
 }
 
 /* All of the file but one newline at its end, which editors add. */
-static int read_key(struct settings *s, const char *name, const char *path, char *why)
+int settings_read_key(struct signing *keys, const char *name, const char *path,
+                      char why[SETTINGS_WHY_BYTES_MAX])
 {
     uint8_t key[SIGNING_KEY_BYTES_MAX + 2];
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -147,7 +148,7 @@ static int read_key(struct settings *s, const char *name, const char *path, char
     size_t size = got > 0 ? (size_t)got : 0;
     if (size > 0 && key[size - 1] == '\n')
         size--;
-    if (status == ACCORD_OK && signing_add(&s->keys, bytes_of(key, size)) != ACCORD_OK)
+    if (status == ACCORD_OK && signing_add(keys, bytes_of(key, size)) != ACCORD_OK)
         status = settings_fail(why, ACCORD_E_INVALID,
                                "%s %.400s holds %zu bytes, but must hold %d to %d: make one "
                                "with openssl rand -hex 32",
@@ -170,9 +171,10 @@ static int read_keys(struct settings *s, char *why)
                                      "one, or leave it out",
                                      alone)
                      : ACCORD_OK;
-    int status = read_key(s, "signing-key-file", s->signing_key_file, why);
+    int status = settings_read_key(&s->keys, "signing-key-file", s->signing_key_file, why);
     if (status == ACCORD_OK && s->signing_old_key_file[0])
-        status = read_key(s, "signing-old-key-file", s->signing_old_key_file, why);
+        status =
+            settings_read_key(&s->keys, "signing-old-key-file", s->signing_old_key_file, why);
     return status;
 }
 

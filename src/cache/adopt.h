@@ -17,9 +17,10 @@ enum adopted {
 
 /* Stores an item of another segment with the same secret as a fill would, if nothing that
  * touches it was removed here, ever, and if there is room without evicting. `hash` is of its
- * key. */
+ * key; `form` is how it is to be packed. */
 MUST_CHECK enum adopted writer_adopt(struct writer *w, uint64_t hash,
-                                     const struct item_fields *f, enum evict_chain chain,
+                                     const struct item_fields *f,
+                                     const struct encode_form *form, enum evict_chain chain,
                                      const struct place *at, uint64_t now_ns);
 
 /* Grows the index towards `buckets`, by at most `count`, as far as there are free blocks. True:

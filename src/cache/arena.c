@@ -157,7 +157,14 @@ bool arena_counts(const struct writer *w, uint64_t location)
 uint64_t arena_append(struct writer *w, enum evict_chain chain, const struct item_fields *f)
 {
     struct encode_form form = encode_form_of(w, f);
-    uint32_t bytes = (uint32_t)form.bytes;
+
+    return arena_append_as(w, chain, f, &form);
+}
+
+uint64_t arena_append_as(struct writer *w, enum evict_chain chain, const struct item_fields *f,
+                         const struct encode_form *form)
+{
+    uint32_t bytes = (uint32_t)form->bytes;
 
     if (!open_has_room(w, chain, bytes)) {
         close_chain(w, chain);
@@ -170,7 +177,7 @@ uint64_t arena_append(struct writer *w, enum evict_chain chain, const struct ite
     /* What never expires may be a copy of something older: then its age is told too low. */
     ASSERT(f->birth_ms >= e->base_ms || f->ttl_ms == UINT64_MAX);
     uint64_t location = ((uint64_t)block << w->view.block_shift) + b->used_bytes;
-    encode_item(w, location, f, &form, w->header->bulk - e->base_bulk,
+    encode_item(w, location, f, form, w->header->bulk - e->base_bulk,
                 u64_sub_sat(f->birth_ms, e->base_ms));
     b->used_bytes += bytes;
     b->live_bytes += bytes;

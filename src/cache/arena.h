@@ -23,6 +23,9 @@ bool arena_reserve(struct writer *w, enum evict_chain chain, size_t bytes);
 /* Writes the item, numbered with `bulk` as of now, and returns its location. It counts as live:
  * link it. */
 uint64_t arena_append(struct writer *w, enum evict_chain chain, const struct item_fields *f);
+/* The same, by who knows already how it is to be packed. */
+uint64_t arena_append_as(struct writer *w, enum evict_chain chain, const struct item_fields *f,
+                         const struct encode_form *form);
 /* What a copy of a stored item is made of; the pointers are into the arena. A copy is numbered
  * with the bulk of its day, as a fill is: no hard removal since has touched it (the caller
  * checked), and a soft one since is kept as a flag. */

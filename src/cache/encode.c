@@ -62,6 +62,30 @@ struct encode_form encode_form_of(struct writer *w, const struct item_fields *f)
     return form;
 }
 
+/* Rows are this segment's own. What names extras, which few items do, is packed anew: hostile
+ * bytes may say the same in ways that nobody writes. */
+bool encode_form_packed(struct writer *w, const struct item_fields *f,
+                        const struct item_view *item, const uint8_t *blocks,
+                        struct encode_form *form)
+{
+    uint32_t kind = item->flags & ITEM_LIFETIME;
+
+    if ((item->flags & ITEM_EXTRA) || (kind && f->ttl_ms == UINT64_MAX))
+        return false;
+    size_t rest = f->key.size_bytes + f->value.size_bytes + lifetime_bytes(kind);
+    *form = (struct encode_form){.flags = (f->flags & ITEM_PUBLIC_FLAGS) | kind,
+                                 .row = NO_ROW,
+                                 .bytes = ITEM_HEADER_BYTES + rest};
+    if (kind == ITEM_LIFETIME_ROW) {
+        form->row = lifetime_row(w, f->ttl_ms, f->grace_ms);
+        rest--;
+        if (form->row == NO_ROW)
+            return false;
+    }
+    form->packed = bytes_of(blocks + item->end_offset - rest, rest);
+    return true;
+}
+
 size_t encode_bytes(struct writer *w, const struct item_fields *f)
 {
     return encode_form_of(w, f).bytes;
@@ -105,21 +129,27 @@ static void put_tail(struct stream *s, struct bytes b)
     put(s, value, (unsigned)b.size_bytes);
 }
 
-/* Whole words first, all of them shifted alike. (bits < 64, and 63 - bits and then 1 is right
- * for 0 too.) */
+/* The word in hand is filled up, and then they go by whole words from wherever they lie. The
+ * last few are what is left of the last 8. */
 static void put_bytes(struct stream *s, struct bytes b)
 {
-    uint64_t value, held = s->held;
-    unsigned bits = s->bits;
+    uint64_t value;
 
-    for (; b.size_bytes >= 8; b.data += 8, b.size_bytes -= 8) {
-        memcpy(&value, b.data, 8);
-        store(s->word++, held | value << bits);
-        held = value >> (63 - bits) >> 1;
+    if (b.size_bytes < 8) {
+        if (b.size_bytes)
+            put_tail(s, b);
+        return;
     }
-    s->held = held;
-    if (b.size_bytes)
-        put_tail(s, b);
+    const uint8_t *from = b.data + 8 - s->bits / 8, *last = b.data + b.size_bytes - 8;
+    memcpy(&value, b.data, 8);
+    store(s->word++, s->held | value << s->bits);
+    for (; from <= last; from += 8) {
+        memcpy(&value, from, 8);
+        store(s->word++, value);
+    }
+    s->bits = (unsigned)(last + 8 - from) * 8;
+    memcpy(&value, last, 8);
+    s->held = s->bits ? value >> (64 - s->bits) : 0;
 }
 
 static void put_end(struct stream *s)
@@ -169,6 +199,13 @@ void encode_item(struct writer *w, uint64_t location, const struct item_fields *
             bulk << ITEM_BULK_SHIFT,
         8);
     put(&s, birth_ms, 4);
+    if (form->packed.data) {
+        if (form->row != NO_ROW)
+            put(&s, form->row, 1);
+        put_bytes(&s, form->packed);
+        put_end(&s);
+        return;
+    }
     put_lifetime(&s, f, form);
     if (form->extra)
         put_extra(&s, f, form->extra);

@@ -24,10 +24,16 @@ struct encode_form {
     uint32_t flags; /* all of the header's */
     uint32_t extra;
     uint32_t row;
-    size_t bytes; /* it will take */
+    size_t bytes;        /* it will take */
+    struct bytes packed; /* how all after the row looks already; none: it is to be packed */
 };
 /* May take a row of the table of lifetimes for it. */
 struct encode_form encode_form_of(struct writer *w, const struct item_fields *f);
+/* The same, where all but the header can be taken as it lies in another segment; `item` was
+ * parsed there, out of `blocks`, and `f` are its fields. False: it must be packed anew. */
+MUST_CHECK bool encode_form_packed(struct writer *w, const struct item_fields *f,
+                                   const struct item_view *item, const uint8_t *blocks,
+                                   struct encode_form *form);
 size_t encode_bytes(struct writer *w, const struct item_fields *f);
 
 /* Writes it at `location`, where the bytes before it are those of the item before. `bulk` and

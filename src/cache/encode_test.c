@@ -68,6 +68,53 @@ TEST_SEEDS(what_is_encoded_is_parsed_back, 3)
     }
 }
 
+static void check_same(const struct fixture *a, const struct item_view *x,
+                       const struct fixture *b, const struct item_view *y)
+{
+    CHECK((x->flags & ITEM_PUBLIC_FLAGS) == (y->flags & ITEM_PUBLIC_FLAGS));
+    CHECK(x->mark == y->mark && x->version == y->version && x->tag_count == y->tag_count);
+    CHECK(x->birth_ms == y->birth_ms && x->ttl_ms == y->ttl_ms && x->grace_ms == y->grace_ms);
+    CHECK(bytes_equal(item_key(a->writer, x), item_key(b->writer, y)));
+    CHECK(bytes_equal(item_value(a->writer, x), item_value(b->writer, y)));
+}
+
+/* The rows of lifetimes differ, and so does the offset that it comes to lie at. */
+TEST_SEEDS(what_is_taken_over_as_it_is_packed_says_the_same, 3)
+{
+    uint8_t bytes[160];
+    struct fixture old, new;
+    int as_packed = 0, anew = 0;
+
+    fixture_plain(&old);
+    fixture_plain(&new);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)test_random(rng, 256);
+    for (int n = 0; n < 2000; n++) {
+        struct item_fields fields = random_fields(rng, bytes),
+                           other = random_fields(rng, bytes);
+        struct item_view v, copy;
+        struct encode_form form;
+        fields.birth_ms = other.birth_ms = old.now_ns / NS_PER_MS;
+        arena_append(new.writer, EVICT_SMALL, &other);
+        CHECK(view_item(old.writer, arena_append(old.writer, EVICT_SMALL, &fields), &v));
+        struct item_fields taken = arena_fields(old.writer, &v);
+        if (!encode_form_packed(new.writer, &taken, &v, old.writer->blocks, &form)) {
+            anew++;
+            continue;
+        }
+        as_packed++;
+        uint64_t at = arena_append_as(new.writer, EVICT_SMALL, &taken, &form);
+        CHECK(view_item(new.writer, at, &copy));
+        CHECK(copy.end_offset - at == form.bytes);
+        check_same(&old, &v, &new, &copy);
+        if (old.writer->free_count <= 2 || new.writer->free_count <= 2)
+            break; /* nothing is linked, so nothing could be emptied */
+    }
+    CHECK(as_packed > 100 && anew > 100);
+    fixture_done(&old);
+    fixture_done(&new);
+}
+
 TEST(an_ordinary_item_has_a_header_of_12_bytes_and_13_with_a_ttl)
 {
     struct fixture f;

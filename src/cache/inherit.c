@@ -170,20 +170,21 @@ static const uint64_t *old_bucket(const struct inherit *in, uint32_t half)
 }
 
 /* Whether the bucket that `half` of the hash leads to names the item; and in which lane. */
-static bool names(const struct inherit *in, uint32_t half, uint64_t location, struct place *at)
+static bool names(const struct inherit *in, uint32_t half, const struct candidate *c,
+                  struct place *at)
 {
     const uint64_t *words = old_bucket(in, half);
-    uint64_t prints[3];
+    uint32_t mask = in->old.fingerprint_mask;
 
     if (!words)
         return false;
-    for (unsigned lane = 0; lane < BUCKET_LANES; lane++) {
-        if (location_low(load(words + 3 + lane / 2), lane) != (uint32_t)location)
-            continue;
-        for (int i = 0; i < 3; i++)
-            prints[i] = load(words + i);
-        if (lane_location((uint32_t)location, lane_fingerprint(prints, lane),
-                          in->old.high_bits) == location) {
+    uint64_t prints[3] = {load(words), load(words + 1), load(words + 2)};
+    uint32_t match =
+        bucket_match(prints[0], prints[1], prints[2], hash_fingerprint(c->hash) & mask, mask);
+    for (; match; match &= match - 1) {
+        unsigned lane = lane_of_bit((unsigned)__builtin_ctz(match));
+        if (lane_location(location_low(load(words + 3 + lane / 2), lane),
+                          lane_fingerprint(prints, lane), in->old.high_bits) == c->location) {
             *at = (struct place){bucket_index(half, in->buckets), lane};
             return true;
         }
@@ -193,8 +194,7 @@ static bool names(const struct inherit *in, uint32_t half, uint64_t location, st
 
 static bool is_live(const struct inherit *in, const struct candidate *c, struct place *at)
 {
-    return names(in, (uint32_t)c->hash, c->location, at) ||
-           names(in, (uint32_t)(c->hash >> 32), c->location, at);
+    return names(in, (uint32_t)c->hash, c, at) || names(in, (uint32_t)(c->hash >> 32), c, at);
 }
 
 /* True: gone. *soft: stale. */
@@ -222,24 +222,22 @@ static struct bytes key_of(const struct inherit *in, const struct item_view *ite
 }
 
 /* Its age is the same on both clocks. */
-static struct item_fields fields_of(const struct inherit *in, const struct item_view *item,
-                                    bool soft)
+static void fields_of(const struct inherit *in, const struct item_view *item, bool soft,
+                      struct item_fields *f)
 {
     uint64_t age_ms = u64_sub_sat(in->old_now_ms, item->birth_ms);
-    struct item_fields f = {
-        .key = key_of(in, item),
-        .value = bytes_of(in->old.blocks + item_value_offset(item), item->value_bytes),
-        .flags = (item->flags & ITEM_NEGATIVE) | (soft ? ITEM_SOFT : 0u),
-        .tag_count = item->tag_count,
-        .mark = item->mark,
-        .birth_ms = u64_sub_sat(in->now_ms, age_ms),
-        .ttl_ms = item->ttl_ms,
-        .grace_ms = item->ttl_ms == UINT64_MAX ? 0 : item->grace_ms,
-        .version = item->version};
 
+    f->key = key_of(in, item);
+    f->value = bytes_of(in->old.blocks + item_value_offset(item), item->value_bytes);
+    f->flags = (item->flags & ITEM_NEGATIVE) | (soft ? ITEM_SOFT : 0u);
+    f->tag_count = item->tag_count;
+    f->mark = item->mark;
+    f->birth_ms = u64_sub_sat(in->now_ms, age_ms);
+    f->ttl_ms = item->ttl_ms;
+    f->grace_ms = item->ttl_ms == UINT64_MAX ? 0 : item->grace_ms;
+    f->version = item->version;
     for (uint32_t i = 0; i < item->tag_count; i++)
-        f.tags[i] = item_tag(&in->old, item, i);
-    return f;
+        f->tags[i] = item_tag(&in->old, item, i);
 }
 
 static bool is_expired(const struct item_fields *f, uint64_t now_ms)
@@ -251,18 +249,23 @@ static bool is_expired(const struct item_fields *f, uint64_t now_ms)
 static bool take(struct inherit *in, const struct candidate *c, enum evict_chain chain,
                  uint64_t now_ns)
 {
+    struct encode_form form;
+    struct item_fields f;
     struct place at;
     bool soft;
 
     if ((c->item.flags & ITEM_UNSURE) || c->item.ttl_ms == 0 || !is_live(in, c, &at) ||
         is_removed(in, key_of(in, &c->item), &c->item, &soft))
         return false;
-    struct item_fields f = fields_of(in, &c->item, soft);
+    fields_of(in, &c->item, soft, &f);
     if (is_expired(&f, now_ns / NS_PER_MS))
         return false;
     /* Where it was in an index of this size it fits again; else room is searched for. */
     bool same = in->buckets == in->w->bucket_count;
-    enum adopted adopted = writer_adopt(in->w, c->hash, &f, chain, same ? &at : NULL, now_ns);
+    if (!encode_form_packed(in->w, &f, &c->item, in->old.blocks, &form))
+        form = encode_form_of(in->w, &f);
+    enum adopted adopted =
+        writer_adopt(in->w, c->hash, &f, &form, chain, same ? &at : NULL, now_ns);
     in->counts.kept += adopted == ADOPTED;
     in->counts.touched += adopted == ADOPTED_NOT;
     in->counts.left += adopted == ADOPTED_FULL;
@@ -296,21 +299,29 @@ static bool parse_next(struct inherit *in, struct candidate *c)
     return true;
 }
 
-/* Up to AHEAD items of one block; returns how many were looked at. */
-static uint32_t take_some(struct inherit *in, uint64_t now_ns)
+/* Up to `items` of one block; returns how many were looked at. The buckets of one are asked for
+ * while those before it are copied. */
+static uint32_t take_some(struct inherit *in, uint32_t items, uint64_t now_ns)
 {
     struct candidate some[AHEAD];
-    uint32_t count = 0;
+    uint32_t parsed = 0, taken = 0;
+    bool ended = false;
 
-    while (count < AHEAD && parse_next(in, &some[count]))
-        prefetch(in, some[count++].hash);
-    for (uint32_t i = 0; i < count; i++)
-        take(in, &some[i], (enum evict_chain)in->list[in->at].chain, now_ns);
-    if (count < AHEAD) {
+    do {
+        struct candidate *next = &some[parsed % AHEAD];
+        ended = ended || parsed == items || !parse_next(in, next);
+        if (!ended) {
+            prefetch(in, next->hash);
+            parsed++;
+        }
+        if (taken < parsed && (ended || parsed - taken == AHEAD))
+            take(in, &some[taken++ % AHEAD], (enum evict_chain)in->list[in->at].chain, now_ns);
+    } while (!ended || taken < parsed);
+    if (parsed < items) {
         in->at++;
         in->offset = BLOCK_FIRST_ITEM;
     }
-    return count + 1; /* a block without items is work too */
+    return parsed + 1; /* a block without items is work too */
 }
 
 /* ---- one key, before its turn ---- */
@@ -362,6 +373,6 @@ bool inherit_some(struct inherit *in, uint32_t items, uint64_t now_ns)
         return true;
     }
     for (uint32_t looked = 0; looked < items && in->at < in->count;)
-        looked += take_some(in, now_ns);
+        looked += take_some(in, items - looked, now_ns);
     return in->at < in->count;
 }

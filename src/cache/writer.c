@@ -333,10 +333,10 @@ bool writer_spread_index(struct writer *w, uint32_t buckets, uint32_t count)
 }
 
 enum adopted writer_adopt(struct writer *w, uint64_t hash, const struct item_fields *f,
-                          enum evict_chain chain, const struct place *wanted, uint64_t now_ns)
+                          const struct encode_form *form, enum evict_chain chain,
+                          const struct place *wanted, uint64_t now_ns)
 {
     uint32_t space = namespace_of(&w->view, f->key);
-    size_t bytes = encode_bytes(w, f);
     struct item_view there;
     uint64_t location;
     struct place at;
@@ -344,7 +344,7 @@ enum adopted writer_adopt(struct writer *w, uint64_t hash, const struct item_fie
     ASSERT(!wanted || wanted->bucket < w->bucket_count);
 
     tick(w, now_ns);
-    if (bytes > arena_item_bytes_max(w) || f->value.size_bytes >> ITEM_VALUE_BITS ||
+    if (form->bytes > arena_item_bytes_max(w) || f->value.size_bytes >> ITEM_VALUE_BITS ||
         (f->ttl_ms != UINT64_MAX && f->birth_ms < arena_birth_ms_min(w)) ||
         is_touched(w, hash, space, f) || !has_prefixes(w, space, f) ||
         index_find(w, hash, f->key, &at, &location, &there))
@@ -352,9 +352,9 @@ enum adopted writer_adopt(struct writer *w, uint64_t hash, const struct item_fie
     bool fits = wanted && index_location(w, *wanted) == 0;
     if (fits)
         at = *wanted;
-    if ((!fits && !lane_free(w, hash, &at)) || !arena_has_spare_room(w, chain, bytes))
+    if ((!fits && !lane_free(w, hash, &at)) || !arena_has_spare_room(w, chain, form->bytes))
         return ADOPTED_FULL;
-    location = arena_append(w, chain, f);
+    location = arena_append_as(w, chain, f, form);
     index_link_first(w, at, hash, location);
     w->entries++;
     return ADOPTED;

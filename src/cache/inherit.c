@@ -53,6 +53,15 @@ size_t inherit_bytes(const struct reader *old)
     return sizeof(struct inherit) + old->block_count * sizeof(struct inherit_block);
 }
 
+uint64_t inherit_used_bytes(const struct reader *old)
+{
+    uint64_t used = 0;
+
+    for (uint32_t block = 0; block < old->block_count; block++)
+        used += (load(&old->table[block].used_kind) & 0xff) != BLOCK_FREE;
+    return used << old->block_shift;
+}
+
 /* ---- which blocks, in which order ---- */
 
 static bool older(const struct inherit_block *a, const struct inherit_block *b)

@@ -45,6 +45,9 @@ struct inherit; /* lives in the caller's inherit_bytes(), 8-byte aligned */
 
 size_t inherit_bytes(const struct reader *old);
 
+/* Of its blocks that hold something, so about as much of a new segment as a copy may need. */
+uint64_t inherit_used_bytes(const struct reader *old);
+
 /* `old` is copied; its mapping and `w` are borrowed until the last inherit_some(). now_ns and
  * old_now_ns: one instant, on the clock of the new segment and of the old one. ACCORD_E_FORMAT:
  * the two have different secrets; nothing was done. */

@@ -119,6 +119,24 @@ TEST(what_was_there_is_there_again)
     heirs_done(&h);
 }
 
+TEST(what_a_copy_may_need_is_what_is_in_use)
+{
+    struct heirs h;
+    struct writer_counts counts;
+
+    heirs_start(&h);
+    for (unsigned i = 0; i < KEYS; i++) {
+        char key[64];
+        CHECK(fixture_set(&h.old, (const char *)key_of(i, key).data, "v") == ACCORD_OK);
+    }
+    writer_count(h.old.writer, &counts);
+    CHECK(counts.used_bytes > 0);
+    CHECK(inherit_used_bytes(&h.old.reader) == counts.used_bytes);
+    inherit(&h);
+    CHECK(inherit_used_bytes(&h.new.reader) <= counts.used_bytes);
+    heirs_done(&h);
+}
+
 TEST(what_is_inherited_goes_by_its_tag_its_prefix_and_its_key_as_before)
 {
     struct heirs h;

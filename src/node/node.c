@@ -612,6 +612,7 @@ void node_close(struct node *n)
     deferred_done(&n->deferred);
     held_done(&n->held);
     core_free(n->core);
+    populate_stop(n->ahead);
     earlier_done(&n->earlier);
     poison_close(n->poison);
     journal_close(n->journal);

@@ -32,6 +32,7 @@
 #include "node/node.h"
 #include "node/poison.h"
 #include "node/policies.h"
+#include "node/populate.h"
 
 enum { STATUS_LINE_BYTES_MAX = 1024, READY_LINE_BYTES_MAX = 2048 };
 
@@ -65,6 +66,7 @@ struct node {
     struct journal_place saved;       /* by the run before; read at start */
     struct id128 wanted;     /* the incarnation of the segment to inherit; none: none */
     struct earlier earlier;  /* while it is being copied */
+    struct populate *ahead;  /* of that copying; NULL: nothing is */
     struct command *on_cold; /* NULL: nothing is to be run */
     bool stored;             /* the service manager has our segment */
     struct core *core;

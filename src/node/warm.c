@@ -4,6 +4,8 @@
  * from, when it is let go. What is copied, and whether at all, is the core's (core/warm.h). */
 #include "node/node_private.h"
 
+#include "cache/inherit.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -28,6 +30,17 @@ void warm_read(struct node *n, struct core_settings *c)
     n->wanted = s->incarnation;
 }
 
+/* The new segment's first blocks, as many as the earlier one had in use: they are written in
+ * that order (an empty segment gives its blocks out from the first on). */
+static void populate(struct node *n)
+{
+    uint64_t used = inherit_used_bytes(&n->earlier.reader);
+    uint64_t room = (uint64_t)n->reader.block_count << n->reader.block_shift;
+    size_t at = (size_t)(n->reader.blocks - (const uint8_t *)n->reader.header);
+
+    n->ahead = populate_start((uint8_t *)n->mapping.segment + at, u64_min(used, room));
+}
+
 /* Takes the segment behind `fd`, which stays the caller's. */
 static int inherit(struct node *n, int fd, const char **why)
 {
@@ -41,6 +54,7 @@ static int inherit(struct node *n, int fd, const char **why)
     if (status != ACCORD_OK)
         return status;
     n->wanted = (struct id128){0, 0};
+    populate(n);
     e.inherit.old = &n->earlier.reader;
     e.inherit.memory = n->earlier.memory;
     e.inherit.old_now_ns = reader_now_ns(&n->earlier.reader);
@@ -78,6 +92,8 @@ void warm_released(struct node *n, const char *refused)
 {
     if (refused)
         LOG(&n->log, clock_wall_ms(), LOG_WARN, "segment-refused", log_text("why", refused));
+    populate_stop(n->ahead);
+    n->ahead = NULL;
     earlier_done(&n->earlier);
     n->wanted = (struct id128){0, 0};
 }

@@ -256,6 +256,57 @@ def a_state_folder_of_another_format_is_moved_aside_and_its_changes_are_publishe
             soon(lambda: published(start, "key = 'k'") == 1, version)
 
 
+@contextlib.contextmanager
+def small_disk(folder):
+    """A file system of 8 MiB, and how to fill it: entered, it is full; left, there is room."""
+    os.mkdir(folder)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8M", "tmpfs", folder],
+                             capture_output=True, text=True)
+    if mounted.returncode != 0:
+        raise Skip("mounting a small file system needs root")
+
+    @contextlib.contextmanager
+    def full():
+        with open(folder + "/filler", "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while f.write(b"x" * 4096) > 0:
+                pass
+        yield
+        os.unlink(folder + "/filler")
+
+    try:
+        yield full
+    finally:
+        subprocess.run(["umount", "-l", folder], check=False)
+
+
+@test
+def a_state_folder_on_a_full_disk_is_said_costs_nothing_and_keeps_again_when_there_is_room():
+    with nodes() as start, small_disk(start.folder + "/small") as full:
+        flags = ("--state", start.folder + "/small/state", "--publish-timeout", "50ms")
+        node = start("web1", *flags)
+        node.ready()
+        with contextlib.closing(node.client()) as c:
+            with full():
+                with locked(start.folder):
+                    for i in range(100):
+                        c.send("DEL", f"full{i}")
+                    answers = [c.receive() for i in range(100)]
+                    expect(all(str(a).startswith("UNPUBLISHED ") for a in answers), answers[:3])
+                    node.logged("event=keep-failed")
+                soon(lambda: node.status()["outbox"] == 0, "published from memory")
+                expect(c.ask("DEL", "k") == 0, "it works on")
+            with locked(start.folder):
+                refused(c.ask("DEL", "room"), "UNPUBLISHED")
+                node.kill(signal.SIGKILL)
+        again = start("web1", *flags)
+        again.ready()
+        soon(lambda: again.status()["outbox"] == 0, "what was kept is published")
+        found = rows(start.folder, "SELECT count(DISTINCT key) FROM accord_changes "
+                                   "WHERE op = 'remove' AND key != 'k'")
+        expect(found == [(101,)], found)
+        expect(again.kill() == 0, again.log)
+
+
 @test
 def a_state_folder_cut_off_clears_everything_instead():
     with nodes() as start:

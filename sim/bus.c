@@ -180,6 +180,7 @@ uint64_t bus_take(struct sim *s, size_t server, const struct change *c)
     if (!v->deposed)
         acknowledge(s, r);
     call_taken(s, c);
+    ping_taken(s, c);
     link_news(s, server);
     return v->newest;
 }

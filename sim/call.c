@@ -384,6 +384,8 @@ void call_reply(struct sim *s, struct host *h, const struct reply *r)
         loaded(s, h, c, r);
     else if (c->request.op == REQUEST_FILL || c->request.op == REQUEST_SET)
         stored(s, c, r);
+    else if (c->request.op == REQUEST_PING)
+        ping_replied(s, h, c, r);
     else
         caught_up(s, h, c, r);
     task_answered(s, c, r);

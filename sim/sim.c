@@ -153,6 +153,9 @@ static void happen(struct sim *s, const struct happening *x)
     case HAPPEN_NEW_ASK:
         task_happens(s, x);
         break;
+    case HAPPEN_NEW_PING:
+        ping_happens(s, x);
+        break;
     default:
         fault_happens(s, x);
     }
@@ -217,6 +220,7 @@ static void begin(struct sim *s, uint64_t seed)
     begin_hosts(s);
     reader_begin(s);
     task_begin(s);
+    ping_begin(s);
     fault_begin(s);
 }
 

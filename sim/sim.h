@@ -368,6 +368,14 @@ struct task {
     struct request again;
 };
 
+/* What a daemon said to a question, as the bus took it first. */
+struct ping_answer {
+    struct ping_answer *next;
+    struct id128 incarnation;
+    size_t bytes;
+    uint8_t text[];
+};
+
 /* One request, from the asking to the answer. */
 struct call {
     struct request request;
@@ -454,6 +462,7 @@ enum happening_kind {
     HAPPEN_NEW_LOAD,
     HAPPEN_NEW_WRITE,
     HAPPEN_NEW_ASK,
+    HAPPEN_NEW_PING,
     HAPPEN_FAULT,
     HAPPEN_SCENE, /* a step of the scenario */
     HAPPEN_UNCUT,
@@ -485,6 +494,7 @@ struct failure {
 struct sim {
     uint64_t seed;
     struct rng rng;
+    struct rng ping_rng; /* of its own: worlds without pings stay what they were */
     uint64_t now_ns, wall, orders, ends_ns;
     bool healing, over;
     struct plan plan;
@@ -509,6 +519,8 @@ struct sim {
     struct region region;
     struct happening *heap;
     size_t heap_count, heap_capacity;
+    struct ping_answer *answers; /* that the bus took */
+    size_t last_ping;            /* its call; SIZE_MAX: none yet */
     struct check check;
     struct trace trace;
     struct failure failure;
@@ -641,6 +653,11 @@ void task_begin(struct sim *s);
 /* Its request was answered, or never will be (reply is NULL). */
 void task_answered(struct sim *s, struct call *c, const struct reply *r);
 void call_reply(struct sim *s, struct host *h, const struct reply *r);
+/* ---- ping.c ---- */
+void ping_begin(struct sim *s);
+void ping_happens(struct sim *s, const struct happening *x);
+void ping_taken(struct sim *s, const struct change *c); /* by the bus */
+void ping_replied(struct sim *s, struct host *h, const struct call *c, const struct reply *r);
 /* ---- call.c ---- */
 /* A number that grows with every commit and every step: the "wall clock" of the run. */
 uint64_t wall_next(struct sim *s);

@@ -39,6 +39,10 @@ enum {
     FENCES_MAX = 7 * 16384,     /* removals that fills must prove to be newer than */
     WAITERS_MAX = 65536,        /* requests waiting for a load, a publish or a position */
     REQUESTS_MAX = 16,          /* requests that a door hands over at once */
+    LETTERS_MAX = 16,           /* questions to other nodes that wait for answers */
+    LETTER_ANSWERS_MAX = 1024,  /* answers to them, until they are handed on */
+    LETTERS_TAKEN_MAX = 64,     /* answers given to other nodes, remembered */
+    LETTER_WAIT_MS_MAX = 60000, /* how long an answer may be waited for */
 
     CONNECTIONS_DEFAULT = 10000,     /* clients of one door */
     RESP_ARGS_MAX = 1048576,         /* arguments of one command, as Redis */

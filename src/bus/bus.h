@@ -35,6 +35,8 @@
  *  B18 Presence: present() tells of a node of the cluster whether the server has a connection
  *      of it, named as settings.node says: true from when it was opened until the server has
  *      noticed its end. Other clusters' nodes of that name do not count. Nothing rests on it.
+ *  B19 Letters: a message to one node is a beat whose `about` says to whom (wire/letter.h), so
+ *      it comes to every reader as it was said, in its place, also one that has no origin.
  *
  * Threads: publish() may run beside attach(), read(), head() and present(), which share one
  * thread; wake() runs on any. open() before all, close() after all. Calls block, at most as

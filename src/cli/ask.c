@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* The daemon asks the bus's server who is connected once somebody wants to know. */
+enum { ASKING_TRIES = 40, ASKING_US = 25000 };
+
 #define SYSTEM_SOCKET "/run/accord/accord.sock"
 
 enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_UNKNOWN };
@@ -52,7 +55,7 @@ static const char *default_socket(char path[256])
     return path;
 }
 
-static int say(int status, const char *path)
+static int say(int status, const char *path, uint64_t within_ms)
 {
     switch (status) {
     case ACCORD_E_DOWN:
@@ -66,37 +69,68 @@ static int say(int status, const char *path)
                     "of its group, or by --mode of accord serve",
                     path);
     case ACCORD_E_TIMEOUT:
-        return fail(EXIT_TIMEOUT, "the daemon at %s did not answer within %d s", path,
-                    ASK_MS / 1000);
+        return fail(EXIT_TIMEOUT, "the daemon at %s did not answer within %.1f s", path,
+                    (double)within_ms / 1e3);
     default:
         return fail(exit_code_of(status), "%s: %s", path, status_text(status));
     }
 }
 
-int ask_view(struct link *link, const struct view_options *o, const char *command,
-             const struct reply_node **reply)
+int ask_daemon(struct link *link, const char *socket, const struct bytes *words, size_t count,
+               uint64_t within_ms, const struct reply_node **reply)
 {
     char found[256];
-    const char *path = o->socket ? o->socket : default_socket(found);
-    struct bytes arguments[] = {bytes_of_text(command)};
-    uint64_t deadline = monotonic_ns() + ASK_MS * NS_PER_MS;
+    const char *path = socket ? socket : default_socket(found);
+    uint64_t deadline = monotonic_ns() + within_ms * NS_PER_MS;
 
     link_init(link);
     int status = link_socket(link);
     if (status == ACCORD_OK)
         status = link_connect(link, path, deadline);
     if (status == ACCORD_OK)
-        status = link_send(link, arguments, 1, deadline);
+        status = link_send(link, words, count, deadline);
     if (status == ACCORD_OK)
         status = link_receive(link, deadline, reply);
     if (status == ACCORD_OK && (*reply)->type == REPLY_ERROR)
         status = fail(EXIT_FAILED, "%.*s", (int)(*reply)->text.size_bytes,
                       (const char *)(*reply)->text.data);
     else if (status != ACCORD_OK)
-        status = say(status, path);
+        status = say(status, path, within_ms);
     if (status != EXIT_OK)
         link_done(link);
     return status;
+}
+
+int ask_view(struct link *link, const struct view_options *o, const char *command,
+             const struct reply_node **reply)
+{
+    struct bytes words[] = {bytes_of_text(command)};
+
+    return ask_daemon(link, o->socket, words, 1, ASK_MS, reply);
+}
+
+static bool is_asking(const struct reply_node *list)
+{
+    char connected[16] = "";
+
+    for (uint32_t i = 1, row = 0; row < list->count; row++, i = list[i].next) {
+        ask_text((struct ask_row){list, i}, "connected", connected, sizeof connected);
+        if (strcmp(connected, "asking") == 0)
+            return true;
+    }
+    return false;
+}
+
+int ask_nodes(struct link *link, const struct view_options *o, const struct reply_node **list)
+{
+    int code = ask_view(link, o, "ACCORD.NODES", list);
+
+    for (int i = 0; i < ASKING_TRIES && code == EXIT_OK && is_asking(*list); i++) {
+        link_done(link);
+        usleep(ASKING_US);
+        code = ask_view(link, o, "ACCORD.NODES", list);
+    }
+    return code;
 }
 
 /* Names and values in turn, below the row's own node. */
@@ -162,4 +196,16 @@ struct json_t *ask_json(struct ask_row row, const char *view)
         json_object_set_new(object, fields[i].name, to_json(value, fields[i].type));
     }
     return object;
+}
+
+void ask_print_json(const struct reply_node *list, const char *view)
+{
+    json_t *array = json_array();
+
+    for (uint32_t i = 1, row = 0; array && row < list->count; row++, i = list[i].next)
+        json_array_append_new(array, ask_json((struct ask_row){list, i}, view));
+    char *text = array ? json_dumps(array, JSON_COMPACT) : NULL;
+    printf("%s\n", text ? text : "[]");
+    free(text);
+    json_decref(array);
 }

@@ -16,10 +16,20 @@ struct view_options {
 /* Reads --socket and --json; anything else is EXIT_USAGE, said on standard error. */
 MUST_CHECK int view_options_read(struct view_options *o, int argc, char **argv);
 
+/* Asks the daemon at `socket` (NULL: the default) and gives its reply, which may take so long,
+ * valid until link_done(link). On failure as ask_view(). */
+MUST_CHECK int ask_daemon(struct link *link, const char *socket, const struct bytes *words,
+                          size_t count, uint64_t within_ms, const struct reply_node **reply);
+
 /* Asks `command` and gives its reply, valid until link_done(link). On failure the message is
  * said on standard error and an exit code returned; EXIT_OK else. *link is done on failure. */
 MUST_CHECK int ask_view(struct link *link, const struct view_options *o, const char *command,
                         const struct reply_node **reply);
+
+/* ACCORD.NODES, and again while the bus's server is being asked who is connected; a second at
+ * most. */
+MUST_CHECK int ask_nodes(struct link *link, const struct view_options *o,
+                         const struct reply_node **list);
 
 /* A row of a view: a map somewhere in a reply. */
 struct ask_row {
@@ -35,5 +45,7 @@ uint64_t ask_number(struct ask_row row, const char *field);
  */
 struct json_t;
 struct json_t *ask_json(struct ask_row row, const char *view);
+/* A reply of rows as a JSON array, printed on a line. */
+void ask_print_json(const struct reply_node *list, const char *view);
 
 #endif

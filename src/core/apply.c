@@ -340,6 +340,8 @@ static void apply_entry(struct core *c, const struct entry *e)
         publish_beat_soon(c);
     if (member && c->link == LINK_UP)
         hole_heard(c, e);
+    if (c->link == LINK_UP)
+        letters_heard(c, e);
     lease_applied(&c->lease, c->trail.cursor.position);
 }
 

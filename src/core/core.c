@@ -333,6 +333,7 @@ void core_step(struct core *c, const struct event *e, struct effects *out)
     c->now_ns = u64_max(c->now_ns, e->now_ns);
     c->wall_ms = e->wall_ms;
     c->more = e->more;
+    letters_step(c);
     if (c->sweep_due)
         members_sweep(&c->members, c->now_ns);
     c->sweep_due = false;
@@ -341,6 +342,7 @@ void core_step(struct core *c, const struct event *e, struct effects *out)
     take_event(c, e);
     warm_drive(c);
     hole_drive(c);
+    letters_drive(c);
     publish_settle(c);
     strict_answer(c); /* it may want a question, or a beat, which then goes out at once */
     stage_drive(c);
@@ -368,6 +370,7 @@ uint64_t core_deadline_ns(const struct core *c)
     deadline_ns = u64_min(deadline_ns, c->members.silence_due_ns);
     deadline_ns = u64_min(deadline_ns, warm_deadline_ns(c));
     deadline_ns = u64_min(deadline_ns, hole_deadline_ns(c));
+    deadline_ns = u64_min(deadline_ns, letters_deadline_ns(c));
     if (wants_save(c))
         deadline_ns = u64_min(deadline_ns, c->save_due_ns);
     return c->phase == PHASE_STOPPED ? UINT64_MAX : deadline_ns;

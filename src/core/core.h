@@ -105,7 +105,9 @@ enum request_op {
      * anything else happens first. batch_count changes are to come, with batch_bytes of keys:
      * where there is no room for them all, each is refused. No replies. */
     REQUEST_BATCH_BEGIN,
-    REQUEST_BATCH_END
+    REQUEST_BATCH_END,
+    REQUEST_PING /* keys[0]: a node, or "*" for every node, is asked how it is; see
+                    core_answer() */
 };
 
 struct request {
@@ -124,7 +126,7 @@ struct request {
     bool has_token;
     struct token token;
     bool want_strict;      /* WAIT: strict removal */
-    uint64_t wait_ns;      /* LOAD, SYNC, FRESHEN, strict: how long; 0: do not wait */
+    uint64_t wait_ns;      /* LOAD, SYNC, FRESHEN, strict: how long; 0: do not wait; PING */
     uint64_t max_stale_ns; /* FRESHEN */
     bool has_position;
     struct position position; /* SYNC */
@@ -228,6 +230,7 @@ struct reply {
     bool is_strict;       /* core_standing() tells of each node how it stands */
     uint64_t strict_position; /* for core_standing() */
     uint64_t strict_since_ns;
+    uint64_t letter; /* PING: for core_answer() */
 };
 
 /* How another node stands to a strict removal (P3). */
@@ -436,6 +439,11 @@ struct core_status {
     uint64_t refused[TRUST_KINDS]; /* entries, by what was wrong with them */
     uint64_t unsigned_applied, unsigned_over; /* removals by hand */
     const char *refused_last;                 /* one line for people; "": none was */
+    uint64_t letters_asked;                   /* questions of ours to other nodes */
+    uint64_t letters_answered;                /* questions of others, each once */
+    uint64_t letters_repeated; /* answers that came again, or for which there was no room */
+    uint64_t letters_late;     /* questions not answered, for they may be old */
+    uint64_t letters_full;     /* or because too many others were to be answered */
 };
 void core_status(const struct core *c, uint64_t now_ns, struct core_status *out);
 size_t core_member_count(const struct core *c);
@@ -445,6 +453,28 @@ const struct core_member *core_member(const struct core *c, size_t index);
  * False: there is none left. Only while the effects are valid of which the reply is one. */
 bool core_standing(const struct core *c, const struct reply *reply, size_t *at,
                    struct core_standing *out);
+
+/* What became of a question (REQUEST_PING) at one node. */
+struct core_answer {
+    const char *name;
+    bool answered, self;
+    uint64_t asked;                   /* how often, until it answered */
+    const struct core_member *member; /* as the log knows it; NULL: not at all */
+    /* answered: */
+    struct id128 incarnation;
+    struct bytes state; /* "fresh", "unsure"; "refused", where it would not answer */
+    struct bytes version;
+    const char *why; /* unsure or refused; may be "" */
+    uint64_t round_trip_ns;
+    bool applied_known; /* false: it reads another log, or another epoch of it */
+    uint64_t applied;   /* position of the log */
+    uint64_t lag;       /* of it behind our question there */
+    /* not answered: */
+    bool in_log; /* the question has reached the log: it has come back to us */
+};
+/* The next node that has answered; then those that have not and should have. *at begins as 0.
+ * False: there is none left. Only while the effects are valid of which the reply is one. */
+bool core_answer(const struct core *c, uint64_t letter, size_t *at, struct core_answer *out);
 
 /* What a fill of a namespace must prove: see fences.h. */
 struct core_fence {

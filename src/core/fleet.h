@@ -28,7 +28,7 @@ struct fleet_change {
     struct change change; /* its bytes point into the members below */
     uint8_t key[FLEET_KEY_MAX];
     char origin[NODE_NAME_BYTES_MAX + 1];
-    char about[128];
+    char about[CHANGE_ABOUT_BYTES_MAX];
     unsigned signed_with; /* a key; 0: none */
 };
 

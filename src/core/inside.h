@@ -14,6 +14,7 @@
  *     warm.c        what an earlier incarnation had
  *     strict.c      strict removals: who has confirmed, and when nobody needs to
  *     trust.c       entries that no key's holder has signed
+ *     letters.c     questions to one node, and their answers
  *
  * Only these files and their tests include this.
  */
@@ -25,6 +26,7 @@
 #include "core/fences.h"
 #include "core/hole.h"
 #include "core/lease.h"
+#include "core/letters.h"
 #include "core/loads.h"
 #include "core/members.h"
 #include "core/outbox.h"
@@ -57,7 +59,7 @@ enum {
     /* Each wait is answered at most once, some with a KEEP before; each entry says at most a
      * few things; each member falls silent once; each request is answered, or waits. */
     EFFECTS_MAX = 2 * WAITERS_MAX + 8 * DELIVER_BATCH_MAX + MEMBERS_MAX + LOADS_MAX +
-                  2 * REQUESTS_MAX + 64,
+                  2 * REQUESTS_MAX + LETTERS_MAX + 64,
     LEASE_SHARE = 6, /* questions per max_stale */
     JITTER_PERMILLE = 200,
     MEMBER_TTL_SHARE = 4 /* member_ttl in max_stales */
@@ -126,6 +128,7 @@ struct core {
     struct warm warm;
     struct holes holes;
     struct doubts doubts;
+    struct letters letters;
     uint64_t forgotten; /* ordinals below need no journal any more */
     uint64_t answered;  /* who waited for ordinals below was answered */
     struct policy policy;
@@ -249,6 +252,21 @@ bool trust_lets_renew(const struct core *c);
 bool trust_is_silent(const struct core *c);
 const char *trust_why(const struct core *c);
 uint64_t trust_deadline_ns(const struct core *c);
+
+/* ---- letters.c -----------------------------------------------------------------------------
+ */
+
+/* What was replied to in the last step is forgotten. */
+void letters_step(struct core *c);
+void letters_ask(struct core *c, const struct request *r);
+/* A change was applied: perhaps somebody asks us, or answers. */
+void letters_heard(struct core *c, const struct entry *e);
+/* What the next beat is to say; empty: nothing. Valid until the one after it. */
+struct bytes letters_word(struct core *c);
+void letters_drive(struct core *c);
+void letters_client_gone(struct core *c, uint64_t client);
+void letters_stop(struct core *c);
+uint64_t letters_deadline_ns(const struct core *c);
 
 /* ---- publish.c -----------------------------------------------------------------------------
  */

@@ -209,13 +209,15 @@ void publish_beat_back(struct core *c)
     c->beat_due_ns = u64_min(c->beat_due_ns, u64_max(c->now_ns, c->beat_made_ns + every_ns));
 }
 
-/* A beat tells of changes that did not arrive where there is something to tell; of what our
- * namespaces ask for the next one tells again. */
+/* A beat tells of changes that did not arrive where there is something to tell, else what is to
+ * be told to one node; of what our namespaces ask for the next one tells again. */
 static struct bytes about(struct core *c, enum change_op op)
 {
     if (op == CHANGE_JOIN)
         return bytes_of(c->of_us, c->of_us_bytes);
     struct bytes word = hole_word(c);
+    if (word.size_bytes == 0)
+        word = letters_word(c);
     return word.size_bytes > 0
                ? word
                : bytes_of(c->of_us + c->of_us_policies, c->of_us_bytes - c->of_us_policies);

@@ -541,6 +541,7 @@ void request_client_gone(struct core *c, uint64_t client)
     while ((wait = waits_of_client(&c->waits, client)))
         waits_remove(&c->waits, wait);
     single_client_gone(c, client);
+    letters_client_gone(c, client);
     check(c);
 }
 
@@ -557,6 +558,7 @@ void request_stop(struct core *c)
     for (uint32_t load = 0; load < c->loads.used; load++)
         while ((wait = waits_first_of_load(&c->waits, load)))
             request_expire(c, wait);
+    letters_stop(c);
     check(c);
 }
 
@@ -603,6 +605,9 @@ void request_handle(struct core *c, const struct request *r)
         break;
     case REQUEST_FRESHEN:
         freshen(c, r);
+        break;
+    case REQUEST_PING:
+        letters_ask(c, r);
         break;
     }
     check(c);

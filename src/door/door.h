@@ -44,6 +44,9 @@ struct door_host {
 
     /* Fills `sink` with the view's rows. ACCORD_E_ABSENT: no such view. */
     int (*view)(void *node, const char *name, const struct view_sink *sink);
+    /* The view "ping" is from now on of that letter, of a reply that is being given to the
+     * door; 0: of none, and empty. */
+    void (*pinged)(void *node, uint64_t letter);
 
     /* The mapping, for attach: descriptors that the door may send, and never closes. */
     int segment_fd, hints_fd;

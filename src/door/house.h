@@ -46,6 +46,7 @@ struct house {
     bool hold, down; /* acknowledgements wait; publishes and questions fail */
     unsigned publishes;
     bool stop_wanted;
+    uint64_t letter; /* the view "ping" is of it */
 
     bool carrying;
     struct request deferred[16];
@@ -166,12 +167,32 @@ static inline uint64_t house_new_client(void *node)
     return ++((struct house *)node)->clients;
 }
 
+static inline void house_pinged(void *node, uint64_t letter)
+{
+    ((struct house *)node)->letter = letter;
+}
+
+static inline void house_view_ping(const struct house *h, const struct view_sink *sink)
+{
+    struct core_answer a;
+
+    for (size_t at = 0; core_answer(h->core, h->letter, &at, &a);) {
+        sink->row(sink->context);
+        sink->text(sink->context, "name", a.name);
+        sink->flag(sink->context, "answered", a.answered);
+    }
+}
+
 static inline int house_view(void *node, const char *name, const struct view_sink *sink)
 {
     struct house *h = node;
 
     if (strcmp(name, "clients") == 0) {
         resp_door_clients(h->door, sink);
+        return ACCORD_OK;
+    }
+    if (strcmp(name, "ping") == 0) {
+        house_view_ping(h, sink);
         return ACCORD_OK;
     }
     if (strcmp(name, "status") != 0 && strcmp(name, "nodes") != 0)
@@ -382,6 +403,7 @@ static inline struct house *house_new(void)
                                  .gone = house_gone,
                                  .new_client = house_new_client,
                                  .view = house_view,
+                                 .pinged = house_pinged,
                                  .segment_fd = -1,
                                  .hints_fd = -1,
                                  .segment_bytes = h->segment.sizes.segment_bytes,

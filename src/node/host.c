@@ -102,6 +102,11 @@ static void stop(void *node)
     step_stop(node);
 }
 
+static void pinged(void *node, uint64_t letter)
+{
+    ((struct node *)node)->letter = letter;
+}
+
 void host_init(struct node *n)
 {
     n->host = (struct door_host){
@@ -113,6 +118,7 @@ void host_init(struct node *n)
         .gone = gone,
         .new_client = new_client,
         .view = view_fill,
+        .pinged = pinged,
         .segment_fd = n->mapping.segment_fd,
         .hints_fd = n->mapping.hints_fd,
         .segment_bytes = n->mapping.segment_bytes,

@@ -83,6 +83,7 @@ struct node {
     bool handles_open;
     bool opened; /* the owner knows of us */
     struct door_host host;
+    uint64_t letter; /* the view "ping" is of it */
     struct resp_door *door;
     struct chp_door *chp[CHP_DOORS_MAX];
     size_t chp_count;
@@ -146,7 +147,9 @@ void words_start(const struct core_status *s, char *line, size_t size);
 /* Which key signs, and what is accepted; "" where changes are not signed. */
 void words_signing(const struct node *n, char *line, size_t size);
 void words_relays(const struct node *n, char *line, size_t size); /* empty: there are none */
-uint64_t words_lag(const struct core_status *s);                  /* where s->head_known */
+/* Why a node that was asked is unsure; or what it may mean that it has not answered. */
+void words_ping(const struct node *n, const struct core_answer *a, char *line, size_t size);
+uint64_t words_lag(const struct core_status *s); /* where s->head_known */
 
 /* warm.c */
 void warm_read(struct node *n, struct core_settings *c); /* sets where it resumes, or why not */

@@ -243,7 +243,8 @@ TEST(every_view_has_the_fields_that_are_declared_in_their_order)
         }
         CHECK(r.rows == 0 || expected == r.fields);
         CHECK(r.rows > 0 || strcmp(views[v], "clients") == 0 ||
-              strcmp(views[v], "nodes") == 0 || strcmp(views[v], "fences") == 0);
+              strcmp(views[v], "nodes") == 0 || strcmp(views[v], "fences") == 0 ||
+              strcmp(views[v], "ping") == 0);
     }
     struct view_sink none = {0};
     CHECK(view_fill(n.node, "no such view", &none) == ACCORD_E_ABSENT);

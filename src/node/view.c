@@ -276,6 +276,15 @@ static void fill_relays(const struct node *n, sink s)
     text(s, "relays", line);
 }
 
+static void fill_letters(const struct core_status *c, sink s)
+{
+    number(s, "letters_asked", c->letters_asked);
+    number(s, "letters_answered", c->letters_answered);
+    number(s, "letters_repeated", c->letters_repeated);
+    number(s, "letters_late", c->letters_late);
+    number(s, "letters_full", c->letters_full);
+}
+
 static void fill_status(const struct node *n, sink s)
 {
     struct core_status c;
@@ -301,6 +310,7 @@ static void fill_status(const struct node *n, sink s)
     fill_http(n, s);
     fill_chp(n, s);
     fill_relays(n, s);
+    fill_letters(&c, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------
@@ -486,6 +496,46 @@ static void fill_clients(const struct node *n, sink s)
     resp_door_clients(n->door, s);
 }
 
+static void fill_pinged(const struct node *n, const struct core_answer *a, sink s)
+{
+    char why[STATUS_LINE_BYTES_MAX], state[16] = "none", version[32];
+    bool known = a->answered && a->applied_known;
+
+    if (a->answered)
+        snprintf(state, sizeof state, "%.*s", (int)a->state.size_bytes,
+                 (const char *)a->state.data);
+    snprintf(version, sizeof version, "%.*s", (int)a->version.size_bytes,
+             (const char *)a->version.data);
+    words_ping(n, a, why, sizeof why);
+    s->row(s->context);
+    text(s, "name", a->name);
+    flag(s, "self", a->self);
+    text(s, "answer", state);
+    number_if(s, "round_trip_us", a->answered, a->round_trip_ns / 1000);
+    if (a->answered || a->member)
+        id(s, "incarnation", a->answered ? a->incarnation : a->member->incarnation);
+    else
+        text(s, "incarnation", "");
+    text(s, "version", version);
+    number_if(s, "applied", known, a->applied);
+    number_if(s, "lag", known, a->lag);
+    number(s, "asked", a->asked);
+    number_if(s, "seen_ms_ago", a->member,
+              a->member ? u64_sub_sat(n->now_ns, a->member->last_seen_ns) / NS_PER_MS : 0);
+    text(s, "why", why);
+}
+
+/* This node first, as in the view of all. */
+static void fill_ping(const struct node *n, sink s)
+{
+    struct core_answer a;
+
+    for (int self = 1; self >= 0; self--)
+        for (size_t at = 0; core_answer(n->core, n->letter, &at, &a);)
+            if (a.self == (self == 1))
+                fill_pinged(n, &a, s);
+}
+
 struct limit {
     const char *name;
     uint64_t limit;
@@ -504,6 +554,9 @@ static void fill_limits(const struct node *n, sink s)
         {"outbox", OUTBOX_CHANGES_MAX, "changes", "changes are refused"},
         {"outbox-keys", OUTBOX_BYTES_MAX, "bytes", "changes are refused"},
         {"members", MEMBERS_MAX, "incarnations", "the one silent longest is forgotten"},
+        {"letters", LETTERS_MAX, "questions", "refused"},
+        {"letter-answers", LETTER_ANSWERS_MAX, "answers", "more are not told"},
+        {"letters-taken", LETTERS_TAKEN_MAX, "questions", "the oldest answer is forgotten"},
         {"loads", LOADS_MAX, "keys", "callers load without a right"},
         {"fences", FENCES_MAX, "removals", "keys that share a bucket are refused for longer"},
         {"waiters", WAITERS_MAX, "requests", "refused"},

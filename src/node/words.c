@@ -157,6 +157,44 @@ void words_relays(const struct node *n, char *line, size_t size)
             "; the promises hold for this bus: changes of the other come when they come");
 }
 
+static void print_no_answer(const struct node *n, const struct core_answer *a, char *line,
+                            size_t size)
+{
+    const struct core_member *m = a->member;
+    double ago_s = m ? (double)u64_sub_sat(n->now_ns, m->last_seen_ns) / 1e9 : 0;
+    struct core_status status;
+
+    core_status(n->core, n->now_ns, &status);
+    if (!a->in_log)
+        snprintf(line, size, "the question %s: %s",
+                 a->asked > 0 ? "has not come back from the bus, so perhaps nobody was asked"
+                              : "could not be given to the bus",
+                 status.fresh ? "the bus is slow" : status.why);
+    else if (!m)
+        snprintf(line, size,
+                 "no node of this name is seen on the bus: it has left or never started, has "
+                 "another name (accord nodes), or is on another bus or cluster");
+    else if (m->silent)
+        snprintf(line, size, "silent for %.0f s: stopped, killed, or cut off from the bus",
+                 ago_s);
+    else if (ago_s > 2.0 * (double)status.max_stale_ns / 1e9)
+        snprintf(line, size, "heard %.1f s ago, and nothing since: stopped, killed, or cut off",
+                 ago_s);
+    else
+        snprintf(line, size,
+                 "heard %.1f s ago: stopped or cut off just now, slow, or of a version that "
+                 "knows no such question",
+                 ago_s);
+}
+
+void words_ping(const struct node *n, const struct core_answer *a, char *line, size_t size)
+{
+    if (a->answered)
+        snprintf(line, size, "%s", a->why ? a->why : "");
+    else
+        print_no_answer(n, a, line, size);
+}
+
 void node_ready_line(const struct node *n, char *line, size_t line_bytes)
 {
     char names[READY_LINE_BYTES_MAX / 2] = "";

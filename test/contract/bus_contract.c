@@ -3,6 +3,7 @@
 /* bus_contract.c - the clauses of src/bus/bus.h, for every bus: order, fidelity, replay,
  * people. */
 #include "contract.h"
+#include "wire/letter.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -299,6 +300,69 @@ CLAUSE(bus_B5_brings_every_field_out_as_it_went_in)
         }
     }
     closed(&p);
+}
+
+/* B19: what nodes say to each other, and a person to one of them. */
+
+static struct change letter_of(uint64_t *rng, const char *origin, const struct letter *l,
+                               char text[LETTER_TEXT_BYTES_MAX])
+{
+    letter_print(l, text);
+    return (struct change){.op = CHANGE_BEAT,
+                           .message = random_id(rng),
+                           .wall_ms = 1,
+                           .origin = bytes_of_text(origin),
+                           .incarnation = {7, (uint64_t)origin[0]},
+                           .sequence = 1,
+                           .nonce = 1 + test_random(rng, 1000),
+                           .about = bytes_of_text(text)};
+}
+
+static void check_letter(struct peer *p, const struct letter *l, const char *origin)
+{
+    struct entry e = read_one(p);
+    struct letter out;
+
+    CHECK(e.change.op == CHANGE_BEAT && bytes_equal(e.change.origin, bytes_of_text(origin)));
+    CHECK(letter_parse(change_about_text(&e.change), &out) == ACCORD_OK);
+    CHECK(out.type == l->type && out.id == l->id && bytes_equal(out.to, l->to));
+    CHECK(out.verdict == l->verdict && bytes_equal(out.body, l->body));
+}
+
+CLAUSE(bus_B19_brings_a_letter_to_a_node_and_its_answer_back)
+{
+    static uint8_t longest[LETTER_BODY_BYTES_MAX];
+    char text[LETTER_TEXT_BYTES_MAX];
+    struct peer a = opened(kit, "letters"), b = opened(kit, "letters");
+    struct letter ask = {.type = LETTER_ASK,
+                         .id = UINT64_MAX,
+                         .wait_ms = LETTER_WAIT_MS_MAX,
+                         .to = bytes_of_text("b"),
+                         .kind = bytes_of_text("ping")};
+    struct letter answer = {.type = LETTER_ANSWER, .id = UINT64_MAX};
+
+    for (size_t i = 0; i < sizeof longest; i++)
+        longest[i] = (uint8_t)(' ' + 1 + i % ('~' - ' '));
+    answer.body = bytes_of(longest, sizeof longest);
+    struct change c = letter_of(rng, "a", &ask, text);
+    published(&a, &c, 1);
+    published(&a, &c, 1); /* sent again: one entry (B12) */
+    check_letter(&b, &ask, "a");
+    check_letter(&a, &ask, "a");
+    c = letter_of(rng, "b", &answer, text);
+    uint64_t last = published(&b, &c, 1);
+    check_letter(&a, &answer, "b");
+    check_letter(&b, &answer, "b");
+    CHECK(a.at.position == last && head_of(&a) == last);
+    ask.to = bytes_of_text("*");
+    c = letter_of(rng, "p", &ask, text);
+    c.origin = bytes_of(NULL, 0); /* as a person's */
+    c.incarnation = (struct id128){0, 0};
+    c.sequence = c.nonce = 0;
+    published(&a, &c, 1);
+    check_letter(&b, &ask, "");
+    closed(&a);
+    closed(&b);
 }
 
 CLAUSE(bus_B6_replays_every_entry_later_than_a_position)

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 
-from fleets import free_ports, proxied, state
+from fleets import free_ports, hear_each_other, proxied, state
 from lib import BUILD, ROOT, WAIT, RespError, Skip, connected, expect, main, nodes, run, soon, test
 
 SERVER = os.environ.get("ACCORD_NATS_SERVER", os.path.join(ROOT, "build/servers/nats-server"))
@@ -96,6 +96,14 @@ def refused_start(start, url, part, ends=True):
         node.kill(signal.SIGKILL)
         return
     expect(node.ended() != 0, node.log)
+
+
+@test
+def nodes_ask_each_other():
+    with Server() as server, nodes() as start, contextlib.ExitStack() as stack:
+        made = fleet(start, server.url(), count=3)
+        hear_each_other([stack.enter_context(contextlib.closing(n.client())) for n in made],
+                        ["web1", "web2", "web3"])
 
 
 @test

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 
-from fleets import (all_is_said, free_ports, fresh, joined, keeps_its_promises, kept, outlasts, proxied,
+from fleets import (all_is_said, deaf, free_ports, hear_each_other, fresh, joined, keeps_its_promises, kept, outlasts, proxied,
                     state)
 from lib import ACCORD, WAIT, Skip, connected, expect, main, nodes, run, soon, test
 
@@ -149,6 +149,18 @@ def a_node_cut_off_is_unsure_in_time_and_goes_on_where_it_was():
     with fleet() as (start, server), proxied(server.port) as proxy:
         _, (a, b) = joined(start, server.url(), server.url(port=proxy.port), timeout="5s")
         outlasts(proxy, a, b, "stall both", "stall down", "cut")
+
+
+@test
+def nodes_ask_each_other_and_a_person_reads_it():
+    with fleet() as (start, server), proxied(server.port) as proxy:
+        _, clients = joined(start, server.url(), server.url(), server.url(port=proxy.port),
+                            timeout="5s")
+        hear_each_other(clients, ["web1", "web2", "web3"])
+        deaf(clients[0], proxy, "web3")
+        said = server.shop("SELECT encode(record, 'escape') FROM accord.changes WHERE member"
+                           " AND encode(record, 'escape') LIKE '%answer %'")
+        expect("done" in str(said), said)
 
 
 @test

@@ -13,7 +13,8 @@ import signal
 import sys
 import time
 
-from fleets import Redis, all_is_said, fresh, joined, keeps_its_promises, outlasts, proxied, state
+from fleets import (Redis, all_is_said, deaf, fresh, hear_each_other, joined, keeps_its_promises,
+                    outlasts, proxied, state)
 from lib import connected, expect, main, nodes, refused, run, soon, test
 
 
@@ -91,6 +92,18 @@ def a_node_cut_off_is_unsure_in_time_and_goes_on_where_it_was():
         _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
         outlasts(proxy, a, b, "stall both", "stall up", "stall down", "cut")
         recovers(a, b)
+
+
+@test
+def nodes_ask_each_other_and_a_person_asks_one():
+    with fleet() as (start, server), proxied(server.port) as proxy:
+        _, clients = joined(start, server.url(), server.url(), server.url(port=proxy.port))
+        hear_each_other(clients, ["web1", "web2", "web3"])
+        deaf(clients[0], proxy, "web3")
+        stream, number = "accord:{shop}:changes", "0123456789abcdef"
+        server.ask("XADD", stream, "*", "op", "beat", "about", f"ask {number} 5000 web2 ping")
+        soon(lambda: f"answer {number} done" in str(server.ask("XRANGE", stream, "-", "+")),
+             "a person reads its answer")
 
 
 @test

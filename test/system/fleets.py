@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 
-from lib import ACCORD, SANITIZED, WAIT, Client, Proxy, Skip, expect, soon
+from lib import ACCORD, SANITIZED, WAIT, Client, Proxy, Skip, as_map, expect, soon
 
 L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
 
@@ -138,3 +138,43 @@ def keeps_its_promises(url, verb, *flags):
     expect(done.returncode == 0, done.stdout[-3000:], done.stderr[-3000:])
     expect("every promise held" in done.stdout, done.stdout)
     expect("whispered" not in done.stdout + done.stderr, "a password is shown", done.stdout)
+
+
+def pinged(client, name, wait_ms=20000):
+    """What ACCORD.PING tells, by node."""
+    return {row["name"]: row
+            for row in map(as_map, client.ask("ACCORD.PING", name, "WAIT", wait_ms))}
+
+
+def hear_each_other(clients, names):
+    """Each asks one, and all, through the bus; and who is not there is named, with what it may
+    mean. On a busy machine a node may be unsure for a moment."""
+    def answers(client, other):
+        row = pinged(client, other)[other]
+        expect(row["answer"] != "none", row)
+        return (row["answer"] == "fresh" and row["self"] == 0 and row["round_trip_us"] > 0 and
+                row["lag"] == 0 and row["applied"] > 0)
+
+    def all_answer(client, own):
+        told = pinged(client, "*")
+        expect([n for n, r in told.items() if r["self"]] == [own], told)
+        return sorted(told) == sorted(names) and all(r["answer"] == "fresh" for r in told.values())
+
+    def nobody(client):
+        row = pinged(client, "nobody", 500)["nobody"]
+        expect(row["answer"] == "none" and row["round_trip_us"] == "unknown", row)
+        return "no node of this name" in row["why"]
+
+    for i, client in enumerate(clients):
+        soon(lambda c=client, n=names[(i + 1) % len(names)]: answers(c, n), "one answers")
+        soon(lambda c=client, n=names[i]: all_answer(c, n), "all answer")
+    soon(lambda: nobody(clients[0]), "nobody is named")
+
+
+def deaf(client, proxy, name):
+    """It is behind the proxy: cut off it does not answer, and is named; healed it does."""
+    proxy.ask("cut")
+    row = pinged(client, name, 1000)[name]
+    expect(row["answer"] == "none" and row["why"], row)
+    proxy.ask("heal")
+    soon(lambda: pinged(client, name, 5000)[name]["answer"] != "none", "it answers again")

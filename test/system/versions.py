@@ -13,7 +13,7 @@ import sqlite3
 import sys
 import time
 
-from lib import WAIT, expect, main, nodes, rows, soon, test
+from lib import WAIT, as_map, expect, main, nodes, rows, soon, test
 
 L = 2  # seconds: max_stale of these clusters, also of the older log
 
@@ -195,6 +195,50 @@ def the_log_of_an_older_node_is_read_and_written_by_both():
             expect(one.status()["members"] == 2)
             older.say("leave")
             soon(lambda: one.status()["members"] == 1, "it has left")
+            kept_its_place(one)
+
+
+@test
+def a_node_that_knows_nothing_of_letters_passes_over_them_and_is_named():
+    with nodes() as start:
+        with contextlib.closing(sqlite3.connect(start.folder + "/bus.db")) as db:
+            db.executescript(OLDER)
+        with Other(start.folder) as older:
+            older.say("join", about="app older")
+            one, two = begin(start, "web1"), begin(start, "web2")
+            soon(lambda: two.status()["members"] == 3, "three members")
+            with contextlib.closing(one.client()) as c:
+                def answers():
+                    return {row["name"]: row["answer"] for row in
+                            map(as_map, c.ask("ACCORD.PING", "*", "WAIT", "2000"))}
+                soon(lambda: answers()["web2"] == "fresh", "web2 answers")
+                older.say("beat")  # it lives, and was told nothing that it must understand
+                row, = map(as_map, c.ask("ACCORD.PING", "web9", "WAIT", "200"))
+                expect(row["answer"] == "none", row)
+            said = rows(start.folder, "SELECT DISTINCT op FROM accord_changes"
+                                      " WHERE about LIKE 'ask %' OR about LIKE 'answer %'")
+            expect(said == [("beat",)], said)
+            kept_its_place(one, two)
+
+
+@test
+def a_newer_node_asks_what_we_do_not_know_and_answers_in_its_own_words():
+    with nodes() as start:
+        one = begin(start, "web1")
+        with Other(start.folder, more=True) as newer:
+            newer.say("join", about="app newer")
+            newer.say("beat", about="ask 0000000000000007 5000 web1 swap page:1 page:2")
+            refusal = "SELECT about FROM accord_changes WHERE about LIKE 'answer 0000000000000007 %'"
+            soon(lambda: rows(start.folder, refusal), "an answer")
+            expect(rows(start.folder, refusal)[0][0].split()[2] == "refused", refusal)
+            with contextlib.closing(one.client()) as c:
+                c.send("ACCORD.PING", "web9", "WAIT", "20000")
+                asked = "SELECT about FROM accord_changes WHERE about LIKE 'ask % web9 ping'"
+                soon(lambda: rows(start.folder, asked), "a question")
+                number = rows(start.folder, asked)[0][0].split()[1]
+                newer.say("beat", about=f"answer {number} done 9.9 fresh and more")
+                row, = map(as_map, c.receive())
+                expect((row["answer"], row["version"], row["why"]) == ("fresh", "9.9", "and more"), row)
             kept_its_place(one)
 
 

@@ -235,6 +235,7 @@ void chp_door_requested(struct chp_door *d, const struct request *r)
         break;
     case REQUEST_LOAD:
     case REQUEST_SYNC:
+    case REQUEST_PING:
     case REQUEST_MAX_STALE:
     case REQUEST_FENCE_FLOOR:
     case REQUEST_FRESHEN:

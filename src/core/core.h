@@ -106,8 +106,11 @@ enum request_op {
      * where there is no room for them all, each is refused. No replies. */
     REQUEST_BATCH_BEGIN,
     REQUEST_BATCH_END,
-    REQUEST_PING /* keys[0]: a node, or "*" for every node, is asked how it is; see
-                    core_answer() */
+    REQUEST_PING, /* keys[0]: a node, or "*" for every node, is asked how it is; see
+                     core_answer() */
+    /* keys[0], as kinds[0] says (see REMOVE_MANY), goes from this host's cache alone: nothing
+     * is published. For what reached every other host by another way. */
+    REQUEST_REMOVE_HERE
 };
 
 struct request {
@@ -116,7 +119,8 @@ struct request {
     uint64_t id;     /* of the client's choosing; comes back in the reply */
     const struct bytes *keys;
     size_t key_count;
-    const uint8_t *kinds; /* REMOVE_MANY: of each key REQUEST_REMOVE, _REMOVE_TAG or _CLEAR */
+    const uint8_t
+        *kinds; /* REMOVE_MANY, _HERE: of each key REQUEST_REMOVE, _REMOVE_TAG or _CLEAR */
     size_t batch_count, batch_bytes; /* BATCH_BEGIN */
     struct bytes
         retry_id; /* removals: not empty: asked for again with the same, it is the same */
@@ -298,7 +302,8 @@ enum effect_type {
     EFFECT_KEEP,     /* write these changes to the state journal and sync it, before any later
                         REPLY of this list goes out */
     EFFECT_FORGET,   /* these messages need no journal any more */
-    EFFECT_APPLIED,  /* a change of the log was applied: for watchers, after it took hold */
+    EFFECT_APPLIED,  /* a change of the log, or one for this host alone, was applied: for
+                        watchers, after it took hold */
     EFFECT_SAVE_FENCES, /* they may be saved, as of this place in the log */
     EFFECT_SAVE,        /* the cursor may be saved (at most once a second) */
     EFFECT_COLD,      /* the cache was dropped, or began empty; the position after which changes

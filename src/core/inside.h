@@ -75,6 +75,7 @@ struct core {
     size_t of_us_policies, of_us_bytes;
     struct writer *writer;
     uint64_t now_ns, wall_ms; /* of the event; never go back */
+    struct entry here;        /* what REMOVE_HERE removed, for watchers */
     bool more;                /* of the event */
     enum link link;
     enum phase phase;

@@ -383,6 +383,38 @@ static void remove_many(struct core *c, const struct request *r)
     publish_await(c, r, from, ordinal, count);
 }
 
+/* As somebody else's change that the log does not have. */
+static void remove_here(struct core *c, const struct request *r)
+{
+    enum change_op op;
+
+    if (r->key_count != 1 || !keys_fit(r)) {
+        answer(c, r, ACCORD_E_INVALID,
+               "one key of 1 to 8192 bytes, please; nothing was removed");
+        return;
+    }
+    if (!kinds_are_known(c, r)) {
+        answer(c, r, ACCORD_E_ABSENT, no_such_namespace);
+        return;
+    }
+    struct request one = {.op = (enum request_op)r->kinds[0], .soft = r->soft};
+    op = one.op == REQUEST_REMOVE ? CHANGE_REMOVE : CHANGE_TAG;
+    bool clears = one.op == REQUEST_CLEAR && clear_op(c, r->keys[0], &op);
+    c->here =
+        (struct entry){.position = c->trail.cursor.position,
+                       .change = {.op = op,
+                                  .key = op == CHANGE_CLEAR ? bytes_of(NULL, 0) : r->keys[0],
+                                  .soft = r->soft}};
+    fencing_removed(c, &c->here.change);
+    bool was_here = !clears && remove_one(c, &one, r->keys[0]);
+    if (clears)
+        clear_here(c, r->keys[0], r->soft, op);
+    struct effect *e = core_say(c, EFFECT_APPLIED);
+    e->applied.entry = &c->here;
+    e->applied.own = false;
+    core_reply(c, r->client, r->id, ACCORD_OK)->count = was_here;
+}
+
 static void expire(struct core *c, const struct request *r)
 {
     if (r->key_count != 1 || !key_fits(r->keys[0])) {
@@ -584,6 +616,9 @@ void request_handle(struct core *c, const struct request *r)
         break;
     case REQUEST_REMOVE_MANY:
         remove_many(c, r);
+        break;
+    case REQUEST_REMOVE_HERE:
+        remove_here(c, r);
         break;
     case REQUEST_BATCH_BEGIN:
         publish_begin(c, r);

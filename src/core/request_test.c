@@ -678,6 +678,44 @@ TEST(request_remove_many_does_all_or_nothing)
     fleet_free(f);
 }
 
+TEST(request_remove_here_is_heard_of_by_no_other_node)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *one = fresh_node(f, "web1"), *two = fresh_node(f, "web2");
+    uint8_t kind = REQUEST_REMOVE;
+    struct bytes key = bytes_of_text("k");
+    struct request r = {
+        .op = REQUEST_REMOVE_HERE, .keys = &key, .key_count = 1, .kinds = &kind};
+
+    CHECK(fill(f, one, "k", "v") == ACCORD_OK);
+    CHECK(fill(f, two, "k", "v") == ACCORD_OK);
+    CHECK(fill(f, one, "fill:1", "v") == ACCORD_OK);
+    size_t logged = fleet_log_count(f, CHANGE_REMOVE, NULL);
+    struct read_result missed = fleet_get(f, one, "other"); /* a load under way */
+    struct fleet_answer *a = fleet_request(f, one, r);
+    CHECK(a->reply.status == ACCORD_OK); /* at once: it waits for nobody */
+    CHECK(a->reply.count == 1);
+    CHECK(fleet_get(f, one, "k").state == ACCORD_MISS);
+    CHECK(fleet_request(f, one, r)->reply.count == 0);
+    key = bytes_of_text("other");
+    CHECK(fleet_request(f, one, r)->reply.status == ACCORD_OK);
+    CHECK(fleet_request(f, one, fleet_fill("other", "old", &missed.token))->reply.status ==
+          ACCORD_E_TOKEN);
+    kind = REQUEST_CLEAR;
+    key = bytes_of_text("nowhere");
+    CHECK(fleet_request(f, one, r)->reply.status == ACCORD_E_ABSENT);
+    key = bytes_of_text("fill");
+    CHECK(fleet_request(f, one, r)->reply.status == ACCORD_OK);
+    CHECK(fleet_get(f, one, "fill:1").state == ACCORD_MISS);
+    key = bytes_of(NULL, 0);
+    CHECK(fleet_request(f, one, r)->reply.status == ACCORD_E_INVALID);
+    fleet_run(f, NS_PER_S);
+    CHECK(fleet_hits(f, two, "k", "v"));
+    CHECK(fleet_log_count(f, CHANGE_REMOVE, NULL) == logged);
+    CHECK(fleet_log_count(f, CHANGE_NAMESPACE, NULL) == 0);
+    fleet_free(f);
+}
+
 TEST(request_says_no_version_of_what_has_no_order_of_its_own)
 {
     struct fleet *f = fleet_new(NULL);

@@ -53,7 +53,7 @@ LIBS_net    = -luv -lmicrohttpd
 LIBS_bus    = -lsqlite3 -lpq -lnats -ljansson -lhiredis -lssl -lcrypto $(LIBS_net)
 # Of what is optional: found when it is linked, for a build may have installed it.
 LIBS_zmq    = $(shell pkg-config --libs libzmq 2>/dev/null)
-LIBS_door   = $(LIBS_net) $(LIBS_zmq)
+LIBS_door   = $(LIBS_net) $(LIBS_zmq) -lcrypto
 LIBS_node   = -linih $(LIBS_zmq) $(LIBS_bus)
 LIBS_cli    = $(LIBS_node) -ldl -lm
 

@@ -13,10 +13,10 @@ build='gcc make pkg-config libuv1-dev libsqlite3-dev libxxhash-dev libinih-dev l
 optional='libzmq3-dev'
 # pgbouncer: the PostgreSQL bus runs through a pooler, or says why it does not.
 # curl: asks the HTTP door as people and monitoring do. python3-zmq: clients of the CHP door that are
-# not ours.
+# not ours. tcl: writes the lists that OpenACS signs.
 check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin systemd
        redis-server redis-tools openssl python3-redis python3-zmq php-cli php-redis zstd postgresql-15 pgbouncer
-       curl'
+       curl tcl'
 bench='redis-server memcached postgresql-15'
 
 want="$build $optional"

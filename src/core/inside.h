@@ -75,7 +75,6 @@ struct core {
     size_t of_us_policies, of_us_bytes;
     struct writer *writer;
     uint64_t now_ns, wall_ms; /* of the event; never go back */
-    struct entry here;        /* what REMOVE_HERE removed, for watchers */
     bool more;                /* of the event */
     enum link link;
     enum phase phase;
@@ -144,6 +143,7 @@ struct core {
     struct id128 forget[OUTBOX_CHANGES_MAX];
     size_t effect_count;
     struct effect effects[EFFECTS_MAX];
+    struct entry here; /* what REMOVE_HERE removed, for watchers */
 };
 
 /* ---- core.c --------------------------------------------------------------------------------

@@ -7,8 +7,7 @@ static void refuse(struct node *n, const struct request *r, int status)
 {
     struct reply reply = {.client = r->client, .id = r->id, .status = status};
 
-    if (!chp_doors_reply(n, &reply))
-        resp_door_reply(n->door, &reply);
+    step_reply(n, &reply);
 }
 
 static void defer(struct node *n, const struct request *request)

@@ -286,6 +286,10 @@ static int listen_http(struct node *n, const char *address, char *why)
 
     for (size_t i = 0; i < http.name_count; i++)
         http.names[i] = n->settings->http_hosts.text[i];
+    http.machine_count = n->settings->cluster_machines.count;
+    for (size_t i = 0; i < http.machine_count; i++)
+        http.machines[i] = n->settings->cluster_machines.text[i];
+    http.secret = n->settings->acs_secret[0] ? n->settings->acs_secret : NULL;
     if (!n->http)
         status = http_door_new(&n->http, &n->host, &http);
     if (status != ACCORD_OK)

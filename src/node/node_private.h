@@ -118,6 +118,7 @@ int node_fail(char why[NODE_WHY_BYTES_MAX], int status, const char *format, ...)
 /* step.c */
 void step_event(struct node *n, struct event *e); /* not while carrying */
 void step_tick(struct node *n);
+void step_reply(struct node *n, const struct reply *reply); /* to the door that it is for */
 void step_bus_event(void *node, struct event *e);
 void step_stop(struct node *n);
 void step_journal_answer(void *node, enum journal_work work, uint64_t ticket, int status,

@@ -166,7 +166,7 @@ TEST(a_node_is_ready_serves_and_stops)
 
 struct recorded {
     const char *view;
-    char names[128][40];
+    char names[256][40];
     size_t rows, fields;
 };
 

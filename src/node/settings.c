@@ -441,6 +441,7 @@ void settings_free(struct settings *s)
     if (!s)
         return;
     explicit_bzero(s->password, sizeof s->password);
+    explicit_bzero(s->acs_secret, sizeof s->acs_secret);
     signing_wipe(&s->keys);
     free(s);
 }

@@ -46,9 +46,10 @@ struct settings {
     bool max_stale_given; /* by the user: then a cluster's smaller bound is refused */
     bool bus_defaulted;   /* its folder may be created */
     bool socket_defaulted;
-    char password[PASSWORD_BYTES_MAX + 1]; /* "": none */
-    struct signing keys;                   /* none: changes are not signed */
-    size_t namespace_count;                /* [0] is "default" and always there */
+    char password[PASSWORD_BYTES_MAX + 1];   /* "": none */
+    char acs_secret[PASSWORD_BYTES_MAX + 1]; /* "": none */
+    struct signing keys;                     /* none: changes are not signed */
+    size_t namespace_count;                  /* [0] is "default" and always there */
     struct namespace_settings namespaces[NAMESPACES_MAX];
 };
 

@@ -83,34 +83,69 @@ static int finish_socket(struct settings *s, char *why)
 }
 
 /* The first line, without its end. The file is opened once, so what was checked is read. */
-static int read_password(struct settings *s, char *why)
+static int read_secret(const char *name, const char *path, char secret[PASSWORD_BYTES_MAX + 1],
+                       char *why)
 {
-    const char *path = s->password_file;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY), status = ACCORD_OK;
     struct stat st;
     ssize_t got = -1;
 
     if (fd < 0 || fstat(fd, &st) != 0)
         status = settings_fail(why, errno == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO,
-                               "password-file %.400s: %s", path, strerror(errno));
+                               "%s %.400s: %s", name, path, strerror(errno));
     else if (st.st_mode & 077)
-        status = settings_fail(why, ACCORD_E_DENIED,
-                               "password-file %.400s can be read by others than its owner: "
-                               "chmod 600 %.200s",
-                               path, path);
-    else if ((got = read(fd, s->password, sizeof s->password - 1)) < 0)
         status =
-            settings_fail(why, ACCORD_E_IO, "password-file %.400s: %s", path, strerror(errno));
+            settings_fail(why, ACCORD_E_DENIED,
+                          "%s %.400s can be read by others than its owner: chmod 600 %.200s",
+                          name, path, path);
+    else if ((got = read(fd, secret, PASSWORD_BYTES_MAX)) < 0)
+        status = settings_fail(why, ACCORD_E_IO, "%s %.400s: %s", name, path, strerror(errno));
     if (fd >= 0)
         close(fd);
     if (status != ACCORD_OK)
         return status;
-    s->password[got] = 0;
-    s->password[strcspn(s->password, "\r\n")] = 0;
-    if (!s->password[0])
-        return settings_fail(why, ACCORD_E_INVALID,
-                             "password-file %.400s: its first line is empty", path);
+    secret[got] = 0;
+    secret[strcspn(secret, "\r\n")] = 0;
+    if (!secret[0])
+        return settings_fail(why, ACCORD_E_INVALID, "%s %.400s: its first line is empty", name,
+                             path);
     return ACCORD_OK;
+}
+
+/* ---- ArsDigita -----------------------------------------------------------------------------
+ */
+
+static bool has_http(const struct settings *s)
+{
+    for (size_t i = 0; i < s->listen.count; i++)
+        if (strncmp(s->listen.text[i], "http://", 7) == 0)
+            return true;
+    return false;
+}
+
+/* Who asks is known by address alone. */
+static int finish_machines(struct settings *s, char *why)
+{
+    for (size_t i = 0; i < s->cluster_machines.count; i++) {
+        const char *text = s->cluster_machines.text[i];
+        if (strspn(text, "0123456789abcdefABCDEF.:*") != strlen(text))
+            return settings_fail(why, ACCORD_E_INVALID,
+                                 "cluster-machine \"%.100s\" is no address: give one like "
+                                 "10.0.0.7, or 10.0.0.* for all of a network",
+                                 text);
+    }
+    if (s->cluster_machines.count > 0 && !has_http(s))
+        return settings_fail(
+            why, ACCORD_E_INVALID,
+            "cluster-machine means something only where this node listens: add "
+            "--listen http://HOST:PORT");
+    if (s->acs_secret_file[0] && s->cluster_machines.count == 0)
+        return settings_fail(why, ACCORD_E_INVALID,
+                             "acs-secret-file means something only with a cluster-machine: say "
+                             "from which addresses commands may come");
+    return s->acs_secret_file[0]
+               ? read_secret("acs-secret-file", s->acs_secret_file, s->acs_secret, why)
+               : ACCORD_OK;
 }
 
 /* ---- signing keys --------------------------------------------------------------------------
@@ -218,7 +253,9 @@ int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
     if (status == ACCORD_OK)
         status = finish_socket(s, why);
     if (status == ACCORD_OK && s->password_file[0])
-        status = read_password(s, why);
+        status = read_secret("password-file", s->password_file, s->password, why);
+    if (status == ACCORD_OK)
+        status = finish_machines(s, why);
     if (status == ACCORD_OK)
         status = read_keys(s, why);
     if (status == ACCORD_OK)

@@ -187,7 +187,8 @@ static int file_value(void *user, const char *section, const char *name, const c
         f->layer.status = settings_set_namespace(f->layer.settings, where, of_namespace, name,
                                                  value ? value : "", f->layer.why);
     else
-        layer_set(&f->layer, where, name, value ? value : "");
+        layer_set(&f->layer, where, strcmp(name, "ClusterMachine") ? name : "cluster-machine",
+                  value ? value : "");
     return f->layer.status == ACCORD_OK;
 }
 

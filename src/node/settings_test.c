@@ -359,11 +359,14 @@ TEST(a_query_is_decoded_and_its_mistakes_are_named)
 TEST(each_list_is_replaced_by_the_layer_that_names_it_and_no_other)
 {
     struct settings *s = fresh();
-    const char *path = file_with("listen = http://127.0.0.1:1\nhttp-host = a b\n");
+    const char *path = file_with("listen = http://127.0.0.1:1\nClusterMachine = 10.0.0.7\n"
+                                 "ClusterMachine=10.0.1.*\nhttp-host = a b\n");
     char *flags[] = {"serve", "--http-host", "c", "--listen=http://127.0.0.1:2",
                      "--http-host=d"};
 
     CHECK(settings_read_file(s, path, why) == ACCORD_OK);
+    CHECK(s->cluster_machines.count == 2);
+    CHECK(strcmp(s->cluster_machines.text[1], "10.0.1.*") == 0);
     CHECK(s->http_hosts.count == 2);
     CHECK(settings_read_flags(s, COUNT_OF(flags), flags, why) == ACCORD_OK);
     CHECK(s->http_hosts.count == 2);
@@ -371,7 +374,26 @@ TEST(each_list_is_replaced_by_the_layer_that_names_it_and_no_other)
     CHECK(strcmp(s->http_hosts.text[1], "d") == 0);
     CHECK(s->listen.count == 1);
     CHECK(strcmp(s->listen.text[0], "http://127.0.0.1:2") == 0);
+    CHECK(s->cluster_machines.count == 2);
     settings_free(s);
+}
+
+TEST(cluster_machines_are_addresses_and_need_a_listener)
+{
+    static const struct {
+        const char *listen, *machine, *part;
+    } wrong[] = {{"http://127.0.0.1:1", "web2", "give one like 10.0.0.7, or 10.0.0.*"},
+                 {"http://127.0.0.1:1", "10.0.0.0/8", "is no address"},
+                 {"tcp://127.0.0.1:1", "10.0.0.7", "add --listen http://HOST:PORT"}};
+
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        struct settings *s = fresh();
+        CHECK(settings_set(s, "x", "listen", wrong[i].listen, why) == ACCORD_OK);
+        CHECK(settings_set(s, "x", "cluster-machine", wrong[i].machine, why) == ACCORD_OK);
+        CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+        CHECK(strstr(why, wrong[i].part));
+        settings_free(s);
+    }
 }
 
 TEST(a_password_file_must_be_its_owners_alone)

@@ -80,9 +80,11 @@ static void carry_note(struct node *n, const struct effect *e)
     }
 }
 
-static void give_reply(struct node *n, const struct reply *reply)
+void step_reply(struct node *n, const struct reply *reply)
 {
-    if (!chp_doors_reply(n, reply))
+    if (http_door_owns(n->http, reply->client))
+        http_door_reply(n->http, reply);
+    else if (!chp_doors_reply(n, reply))
         resp_door_reply(n->door, reply);
 }
 
@@ -93,13 +95,13 @@ static void send_reply(struct node *n, const struct reply *reply, bool keep_fail
                      !reply->has_value;
 
     if (!keep_failed || !is_change || n->settings->ack != ACK_LOCAL) {
-        give_reply(n, reply);
+        step_reply(n, reply);
         return;
     }
     struct reply changed = *reply;
     changed.status = ACCORD_E_UNPUBLISHED;
     changed.why_text = n->keep_why;
-    give_reply(n, &changed);
+    step_reply(n, &changed);
 }
 
 /* What follows a KEEP waits for the disk; the loop does so only where memory has run out. */

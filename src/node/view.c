@@ -285,6 +285,16 @@ static void fill_letters(const struct core_status *c, sink s)
     number(s, "letters_full", c->letters_full);
 }
 
+static void fill_acs(const struct node *n, sink s)
+{
+    struct http_door_counts h;
+
+    http_door_count(n->http, &h);
+    number(s, "acs_flushes", h.acs_flushes);
+    number(s, "acs_refused", h.acs_refused);
+    number(s, "acs_replays", h.acs_replays);
+}
+
 static void fill_status(const struct node *n, sink s)
 {
     struct core_status c;
@@ -311,6 +321,7 @@ static void fill_status(const struct node *n, sink s)
     fill_chp(n, s);
     fill_relays(n, s);
     fill_letters(&c, s);
+    fill_acs(n, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------
@@ -570,6 +581,7 @@ static void fill_limits(const struct node *n, sink s)
         {"attached-counters", READER_LINES, "clients", "more are not counted"},
         {"http-connections", HTTP_CONNECTIONS_MAX, "connections of a listener", "answered 503"},
         {"http-request", HTTP_REQUEST_BYTES_MAX, "bytes of its head", "answered 431"},
+        {"acs-signatures", ACS_SEEN_MAX, "signatures remembered", "the oldest is forgotten"},
         {"http-time", HTTP_SECONDS_MAX, "seconds until a request is answered",
          "the connection is closed"},
         {"chp-keys", CHP_KEYS_MAX, "keys", "CHP clients are not told of more"},

@@ -61,6 +61,11 @@ void words_promises(const struct node *n, char *text, size_t size)
              caps->durability ? caps->durability : "durability unknown",
              caps->head_linearizable ? "reads of its head" : "own beats that came back",
              n->bus_caveat ? "; " : "", n->bus_caveat ? n->bus_caveat : "");
+    if (n->settings->cluster_machines.count > 0 && strlen(text) < size)
+        snprintf(
+            text + strlen(text), size - strlen(text),
+            "; not for what ArsDigita's servers change: they flush this host once, and nobody "
+            "repeats it");
 }
 
 void words_start(const struct core_status *s, char *line, size_t size)

@@ -233,6 +233,7 @@ void chp_door_requested(struct chp_door *d, const struct request *r)
     case REQUEST_CLEAR:
         tell_removed(d, r);
         break;
+    case REQUEST_REMOVE_HERE: /* told of once it is applied, as what others change */
     case REQUEST_LOAD:
     case REQUEST_SYNC:
     case REQUEST_PING:

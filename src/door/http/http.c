@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-#include "door/http/private.h"
+#include "door/http/acs.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -137,6 +137,9 @@ static const struct {
     {"/metrics", metrics},
     {"/healthz", healthz},
     {"/readyz", readyz},
+    {"/SYSTEM/flush-memoized-statement.tcl", acs_flush_memoized},
+    {"/acs-cluster-do", acs_cluster_do},
+    {"//acs-cluster-do", acs_cluster_do}, /* OpenACS puts its own slash before the path's */
 };
 
 static void handle(void *context, const struct http_request *r, struct http_answer *a)
@@ -174,6 +177,7 @@ int http_door_new(struct http_door **out, const struct door_host *host,
     ASSERT(s->name_count <= HTTP_NAMES_MAX);
     d->host = host;
     d->settings = *s;
+    d->client = host->new_client ? host->new_client(host->node) : 0;
     if (gethostname(d->own_name, sizeof d->own_name - 1) != 0 || !d->own_name[0])
         snprintf(d->own_name, sizeof d->own_name, "localhost");
     *out = d;
@@ -206,7 +210,10 @@ const char *http_door_address(const struct http_door *d, size_t index)
 
 void http_door_count(const struct http_door *d, struct http_door_counts *out)
 {
-    *out = (struct http_door_counts){.refused = d ? d->refused : 0};
+    *out = (struct http_door_counts){.refused = d ? d->refused : 0,
+                                     .acs_flushes = d ? d->acs_flushes : 0,
+                                     .acs_refused = d ? d->acs_refused : 0,
+                                     .acs_replays = d ? d->acs_replays : 0};
     for (size_t i = 0; d && i < d->server_count; i++) {
         struct http_counts one;
         http_server_count(d->servers[i], &one);
@@ -224,5 +231,6 @@ void http_door_free(struct http_door *d)
     for (size_t i = 0; i < d->server_count; i++)
         http_server_free(d->servers[i]);
     page_free(&d->body);
+    acs_done(d);
     free(d);
 }

@@ -5,6 +5,8 @@
  *     http.c      listeners, and which path is what
  *     guard.c     who may ask
  *     metrics.c   views as Prometheus's text
+ *     acs.c       what ArsDigita's servers ask for
+ *     acs_command.c   what a command of theirs means
  *     page.c      text that grows
  */
 #ifndef ACCORD_DOOR_HTTP_PRIVATE_H
@@ -30,6 +32,11 @@ struct http_door {
     size_t server_count;
     char own_name[256];
     uint64_t refused;
+    uint64_t client, request; /* of the last removal; its answer: */
+    struct reply reply;
+    uint64_t acs_flushes, acs_refused, acs_replays;
+    struct acs_seen *seen; /* ACS_SEEN_MAX of them, once there is one; a ring */
+    uint64_t seen_count;
     struct page body; /* of the answer being made */
 };
 

@@ -68,15 +68,16 @@ static bool is_forgotten(const struct check *c, size_t host, const struct check_
            e->index + CHECK_MEMORY < chain->index;
 }
 
-/* It lies before one that is older: the log was cut back while the host read a part of it
- * again. What is removed once too often does no harm; a lease would, and so would going on. */
+/* It lies before one that is older, or in its place: the log was cut back while the host read a
+ * part of it again. What is removed once too often does no harm; a lease would, and so would
+ * going on. */
 static bool is_of_a_log_cut_back(const struct check *c, size_t host,
                                  const struct check_entry *e)
 {
     const struct check_chain *chain = &c->chains[host];
 
     return chain->begun && chain->log == e->log && chain->epoch == e->epoch &&
-           e->index < chain->index && e->taking > chain->taking;
+           e->index <= chain->index && e->taking > chain->taking;
 }
 
 void check_entry(struct check *c, size_t host, const struct check_entry *e)

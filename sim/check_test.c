@@ -325,6 +325,14 @@ TEST(checkers_want_a_drop_before_a_lease_where_a_log_was_cut_back)
     check_entry(&c, HOST, &cut);
     check_entry(&c, HOST, &next);
     CHECK(breaks("P4"));
+
+    begin();
+    cut.index = old.index; /* in its place */
+    check_entry(&c, HOST, &old);
+    check_entry(&c, HOST, &cut);
+    CHECK(is_good());
+    check_leased(&c, HOST);
+    CHECK(breaks("P4"));
     check_done(&c);
 }
 

@@ -166,7 +166,25 @@ static bool parse(int argc, char **argv, struct options *o)
     return true;
 }
 
-/* Lines of "SEED its story"; each is run. Returns how many failed, or -1. */
+/* "SEED its story", or "THEME SEED its story". False: it is of something else. */
+static bool read_kept(char *line, uint64_t *seed)
+{
+    char *space = strchr(line, ' ');
+
+    sim.theme = THEME_NONE;
+    if (space && *line >= 'a' && *line <= 'z') {
+        *space = '\0';
+        if (!theme_named(line))
+            return false;
+        line = space + 1;
+    }
+    if (*line < '0' || *line > '9')
+        return false;
+    *seed = strtoull(line, NULL, 10);
+    return true;
+}
+
+/* Each is run. Returns how many failed, or -1. */
 static int run_kept(const char *file)
 {
     FILE *f = fopen(file, "r");
@@ -178,9 +196,10 @@ static int run_kept(const char *file)
         return -1;
     }
     while (fgets(line, sizeof line, f)) {
-        if (line[0] < '0' || line[0] > '9')
+        uint64_t seed;
+        if (!read_kept(line, &seed))
             continue;
-        bool ok = run_seed(strtoull(line, NULL, 10));
+        bool ok = run_seed(seed);
         failed += !ok;
         passed += ok;
     }

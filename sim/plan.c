@@ -5,7 +5,7 @@
 #include "sim/sim.h"
 
 const char *const theme_words[THEMES] = {"none", "lease", "strict", "reuse",
-                                         "hole", "heir",  "fence"};
+                                         "hole", "heir",  "fence",  "shorter"};
 
 static void draw_fleet(struct plan *p, struct rng *r)
 {
@@ -337,9 +337,41 @@ static void bend_to_fence(struct plan *p, struct rng *r)
     p->live_ns = 70 * NS_PER_S;
 }
 
+/* A log that is cut back, and nobody is told: just then a host must be between what it knows of
+ * the log and what it has read, because it has started, or reads a hole again. What it takes
+ * for applied then stays, so that keys seldom change, and there is time after the last fault.
+ */
+static void bend_to_shorter(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_TRUNCATE, FAULT_RESTORE, FAULT_CRASH, FAULT_CUT};
+    static const unsigned weights[] = {12, 1, 8, 2};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->hosts = p->present = 3;
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 600 : 1000) * NS_PER_MS;
+    p->keeps_place = p->stores_segment = true;
+    p->retain_ns = 3600 * NS_PER_S;
+    p->soon_permille = 900;
+    p->restart_max_ns = 500 * NS_PER_MS;
+    p->bus_timeout_ns = 200 * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, p->max_stale_ns / 5);
+    p->permille[FAULT_HOLE] = rng_below(r, 2) == 0 ? 5 + (unsigned)rng_skewed(r, 60) : 0;
+    p->fault_every_ns = p->max_stale_ns / 2;
+    p->outage_max_ns = p->max_stale_ns;
+    p->hot_keys = KEYS;
+    p->die_permille = p->wide_permille = p->outbox_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (2 + rng_below(r, 6));
+    p->load_every_ns = p->max_stale_ns / 30;
+    p->read_every_ns = p->max_stale_ns / 20;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 4 * p->max_stale_ns + rng_below(r, 16 * p->max_stale_ns);
+}
+
 static enum theme theme_of(uint64_t dice)
 {
-    return dice < 60   ? THEME_NONE
+    return dice < 58   ? THEME_NONE
+           : dice < 60 ? THEME_SHORTER
            : dice < 72 ? THEME_LEASE
            : dice < 88 ? THEME_STRICT
            : dice < 90 ? THEME_REUSE
@@ -352,9 +384,10 @@ static enum theme theme_of(uint64_t dice)
 static void bend(struct plan *p, struct rng dice, enum theme wanted)
 {
     static void (*const benders[THEMES])(struct plan *, struct rng *) = {
-        [THEME_LEASE] = bend_to_lease, [THEME_STRICT] = bend_to_strict,
-        [THEME_REUSE] = bend_to_reuse, [THEME_HOLE] = bend_to_hole,
-        [THEME_HEIR] = bend_to_heir,   [THEME_FENCE] = bend_to_fence};
+        [THEME_LEASE] = bend_to_lease,    [THEME_STRICT] = bend_to_strict,
+        [THEME_REUSE] = bend_to_reuse,    [THEME_HOLE] = bend_to_hole,
+        [THEME_HEIR] = bend_to_heir,      [THEME_FENCE] = bend_to_fence,
+        [THEME_SHORTER] = bend_to_shorter};
 
     rng_next(&dice);
     enum theme theme = theme_of(rng_below(&dice, 100));

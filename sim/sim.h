@@ -104,13 +104,14 @@ extern const char *const fault_words[FAULT_KINDS];
  * them. */
 enum theme {
     THEME_NONE,
-    THEME_LEASE,  /* late answers, cuts, and reads in the last moment of a lease */
-    THEME_STRICT, /* strict removals, one after the other, and hosts that are mute, slow or new
-                   */
-    THEME_REUSE,  /* memory is written over while readers sleep */
-    THEME_HOLE,   /* entries that a host is never given, and that their origin says again */
-    THEME_HEIR,   /* short outages, and restarts soon after them */
-    THEME_FENCE,  /* replicas that lag, restarts and outages nearly as long as hold_off */
+    THEME_LEASE,   /* late answers, cuts, and reads in the last moment of a lease */
+    THEME_STRICT,  /* strict removals, one after the other, and hosts that are mute, slow or new
+                    */
+    THEME_REUSE,   /* memory is written over while readers sleep */
+    THEME_HOLE,    /* entries that a host is never given, and that their origin says again */
+    THEME_HEIR,    /* short outages, and restarts soon after them */
+    THEME_FENCE,   /* replicas that lag, restarts and outages nearly as long as hold_off */
+    THEME_SHORTER, /* logs cut back in silence while hosts start, read, or have a hole */
     THEMES
 };
 extern const char *const theme_words[THEMES];

@@ -307,6 +307,16 @@ static bool misses_the_floor(const struct core *c, const struct entry *e)
              id128_equal(e->change.message, c->settings.cursor.message));
 }
 
+/* What comes again up to our place is passed over, but for what a hole lacks. That is right
+ * only if the log still is what was read: then our place is met on the way. */
+static void apply_again(struct core *c, const struct entry *e)
+{
+    if (e->position == c->trail.cursor.position)
+        c->rereads = false;
+    if (hole_is_replayed(c) && hole_was_missed(c, e))
+        apply_late(c, e);
+}
+
 /* The order is law (L2): counter and unlink in apply_change(), then the position, then what a
  * renewal may rest on. */
 static void apply_entry(struct core *c, const struct entry *e)
@@ -314,8 +324,11 @@ static void apply_entry(struct core *c, const struct entry *e)
     enum trail_step step = trail_look(&c->trail, e->position, e->change.message);
 
     if (step == TRAIL_REPEAT) {
-        if (hole_is_replayed(c) && hole_was_missed(c, e))
-            apply_late(c, e);
+        apply_again(c, e);
+        return;
+    }
+    if (step == TRAIL_NEXT && c->rereads) {
+        coherence_gone(c, DROP_GONE, coherence_shorter);
         return;
     }
     if (step == TRAIL_REPLACED || misses_the_floor(c, e)) {

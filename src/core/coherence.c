@@ -167,6 +167,7 @@ static void start_anew(struct core *c, const struct event *e)
     hole_forget_answers(c);
     c->own_position = 0;
     c->anew_head = e->attached.head;
+    c->rereads = false;
     c->reading +=
         c->attached_once; /* what was accepted before the first is not in the log yet */
     c->saved_position = c->trail.cursor.position;
@@ -239,7 +240,9 @@ void coherence_attached(struct core *c, const struct event *e)
         cluster_ns = c->settings.max_stale_ns;
     if (resumes(c, e))
         start_resumed(c, e);
-    else if (!continues(c, e))
+    else if (continues(c, e))
+        c->rereads = c->trail.newest > 0 && e->attached.after < c->trail.cursor.position;
+    else
         start_anew(c, e);
     c->link = LINK_UP;
     c->holes.attaching = false;

@@ -562,6 +562,51 @@ TEST(hole_that_holds_what_may_not_come_late_drops_the_cache)
     fleet_free(f);
 }
 
+/* The log as it was up to the newest `kept` of its entries, from an older copy; nobody is told.
+ */
+static void restore(struct fleet *f, uint64_t newest)
+{
+    while (f->log_count > 0 && f->entries[f->log_count - 1].position > newest)
+        f->log_count--;
+    f->newest = newest;
+}
+
+/* What lies between a hole and our place is passed over when it comes again. So nothing may be
+ * there that did not come before: the entry at our place must be met on the way. Positions have
+ * gaps, so that the new entry stands where none stood. */
+TEST(hole_that_is_read_again_in_a_log_that_was_cut_back_meanwhile_costs_the_cache)
+{
+    for (int linearizable = 0; linearizable < 2; linearizable++) {
+        struct fleet *f = fleet_new(NULL);
+        struct fleet_node *n = fleet_add(f, "web1");
+        n->settings.head_linearizable = linearizable;
+        fleet_start(f, n);
+        fleet_settle(f);
+        fill(f, n, "k");
+        say(f, CHANGE_BEAT, 1, "");
+        fleet_run(f, 20 * NS_PER_MS);
+        say(f, CHANGE_REMOVE, 2, "missed");
+        uint64_t missed = f->newest;
+        fleet_miss(n, missed, 1);
+        f->newest += 5;
+        fleet_insert(f, CHANGE_REMOVE, "lost");
+        fleet_run(f, 20 * NS_PER_MS);
+        CHECK(fleet_status(f, n).cursor.position == f->newest);
+        say(f, CHANGE_REMOVE, 3, "lost too");
+        while (n->attaches < 2 || n->read_position != missed)
+            fleet_run(f, NS_PER_MS / 4);
+        restore(f, missed);
+        fleet_insert(f, CHANGE_REMOVE, "k");
+        f->newest += 10;
+        fleet_insert(f, CHANGE_REMOVE, "other");
+        fleet_run(f, 2 * FLEET_L);
+        CHECK(fleet_status(f, n).fresh);
+        CHECK(fleet_get(f, n, "k").state == ACCORD_MISS);
+        CHECK(fleet_status(f, n).drops[DROP_GONE] == 1);
+        fleet_free(f);
+    }
+}
+
 /* ---- bounds, and what is no hole -----------------------------------------------------------
  */
 

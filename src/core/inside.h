@@ -91,6 +91,7 @@ struct core {
     uint64_t view_since_ns; /* what we know of members begins here: see strict.c */
     uint64_t reading;       /* grows whenever what was read of the log so far proves no more */
     uint64_t anew_head;     /* newest position when reading began anew */
+    bool rereads;           /* from before our place, whose entry was not met again yet */
     uint64_t head;          /* newest position known */
     uint64_t head_asked_ns; /* when it was asked; 0: unknown */
 

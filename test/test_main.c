@@ -2,8 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 /* test_main.c - runs every registered test in a child process of its own, so that a crash is
  * one failure and not the end. Usage: TESTS [part of a name [seed]]; with a seed, no fork. A
- * test that hangs is ended, after ACCORD_TEST_SECONDS where a build is slow
- * (tools/coverage.sh). */
+ * test that hangs is ended. Where a build is slow (tools/coverage.sh) ACCORD_TEST_SECONDS says
+ * after how long, and ACCORD_TEST_SEEDS how many seeds a test may have. */
 #include "test.h"
 
 #include <ftw.h>
@@ -76,6 +76,13 @@ static void run_seeds(const struct test *t, unsigned long long first, unsigned c
     }
 }
 
+static unsigned number_of(const char *variable, unsigned otherwise)
+{
+    const char *text = getenv(variable);
+
+    return text ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
 /* The folder is made before the fork, so that it is removed even after a crash. */
 static int run_in_child(const struct test *t)
 {
@@ -85,9 +92,9 @@ static int run_in_child(const struct test *t)
     test_folder();
     pid_t child = fork();
     if (child == 0) {
-        const char *seconds = getenv("ACCORD_TEST_SECONDS");
-        alarm(seconds ? (unsigned)strtoul(seconds, NULL, 10) : TEST_SECONDS_MAX);
-        run_seeds(t, 0, t->seeds);
+        unsigned most = number_of("ACCORD_TEST_SEEDS", t->seeds);
+        alarm(number_of("ACCORD_TEST_SECONDS", TEST_SECONDS_MAX));
+        run_seeds(t, 0, t->seeds < most ? t->seeds : most);
         exit(0);
     }
     if (child < 0 || waitpid(child, &status, 0) != child)

@@ -110,8 +110,7 @@ bool index_find_location(const struct writer *w, uint64_t hash, uint64_t locatio
         const struct bucket *b = bucket_of(w, buckets[i]);
         for (unsigned lane = 0; lane < BUCKET_LANES; lane++) {
             uint32_t low = location_low(b->word[3 + lane / 2], lane);
-            if (low == (uint32_t)location && /* never: two of one half are 4 GiB apart */
-                lane_of(w, b, lane) == location) {
+            if (low == (uint32_t)location && lane_of(w, b, lane) == location) {
                 *at = (struct place){buckets[i], lane};
                 return true;
             }
@@ -199,7 +198,7 @@ void index_replace(struct writer *w, struct place at, uint64_t hash, uint64_t lo
     struct bucket *b = bucket_of(w, at.bucket);
     uint32_t bits = lane_bits(w, hash, location);
 
-    if (lane_fingerprint(b->word, at.lane) == bits) { /* never: differs above 4 GiB only */
+    if (lane_fingerprint(b->word, at.lane) == bits) {
         set_low(b, at.lane, (uint32_t)location);
         bump(b);
         set_hits(w, at, hits);
@@ -300,7 +299,7 @@ static bool displace(struct writer *w, const uint32_t buckets[2], struct place *
     s.count = 0;
     enqueue(&s, buckets[0], -1, 0);
     enqueue(&s, buckets[1], -1, 0);
-    for (int i = 0; i < s.count && i < most; i++) { /* never: 16 of a thousand are reached */
+    for (int i = 0; i < s.count && i < most; i++) {
         uint32_t bucket = s.queue[i].bucket;
         const struct bucket *b = bucket_of(w, bucket);
         prefetch_items(w, bucket);
@@ -349,7 +348,8 @@ struct place index_coldest(const struct writer *w, uint64_t hash)
         for (unsigned lane = 0; lane < BUCKET_LANES; lane++) {
             struct place at = {buckets[i], lane};
             unsigned hits = index_hits(w, at);
-            if (index_location(w, at) != 0 && hits < least) { /* never: both are full */
+            ASSERT(index_location(w, at) != 0);
+            if (hits < least) {
                 least = hits;
                 coldest = at;
             }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
+#include "cache/arena.h"
 #include "cache/fixture.h"
 #include "cache/index.h"
 #include "cache/pair.h"
@@ -143,4 +144,105 @@ TEST(tiny_items_do_not_grow_the_index_without_bound)
     CHECK(c.index_bytes <= f.sizes.block_count * f.sizes.block_bytes / 4);
     CHECK(c.items > 100000);
     writer_check(f.writer);
+}
+
+/* Two whose locations differ above 4 GiB alone have the same half in a bucket. */
+TEST(a_location_is_found_by_its_top_bits_too)
+{
+    struct fixture f;
+    struct place at;
+    uint32_t buckets[2];
+
+    fixture_settings(&f, 20 * GIB);
+    fixture_start(&f);
+    struct writer *w = f.writer;
+    uint64_t hash = test_random(rng, UINT64_MAX), low = 4 * MIB + 64;
+    index_buckets(w, hash, buckets);
+    for (uint32_t i = 0; i < 3; i++)
+        index_link(w, (struct place){buckets[1], 2 + i}, hash, low + i * 4 * GIB,
+                   /* hits= */ i);
+    for (uint32_t i = 0; i < 3; i++) {
+        CHECK(index_find_location(w, hash, low + i * 4 * GIB, &at));
+        CHECK(at.bucket == buckets[1] && at.lane == 2 + i);
+        CHECK(index_hits(w, at) == i);
+    }
+    CHECK(!index_find_location(w, hash, low + 12 * GIB, &at));
+    CHECK(!index_find_location(w, hash, low + 64, &at));
+    at = (struct place){buckets[1], 3};
+    index_replace(w, at, hash, low + 12 * GIB, /* hits= */ 3);
+    CHECK(index_location(w, at) == low + 12 * GIB);
+    CHECK(index_hits(w, at) == 3);
+    index_replace(w, at, hash, low + 12 * GIB + 64, /* hits= */ 1);
+    CHECK(index_location(w, at) == low + 12 * GIB + 64);
+    CHECK(index_hits(w, at) == 1);
+    fixture_done(&f);
+}
+
+/* The next items go into a block `gib` GiB above the one in use. */
+static void go_up(struct writer *w, uint64_t gib)
+{
+    uint64_t block = w->chains[EVICT_SMALL].newest + (gib * GIB >> w->view.block_shift);
+    uint32_t at = 0;
+
+    arena_close_all(w);
+    while (w->free_blocks[at] != block)
+        at++;
+    w->free_blocks[at] = w->free_blocks[w->free_count - 1];
+    w->free_blocks[w->free_count - 1] = (uint32_t)block;
+}
+
+TEST(a_value_is_replaced_by_one_4_gib_above_it)
+{
+    struct fixture f;
+    char value[16];
+
+    fixture_settings(&f, 20 * GIB);
+    fixture_start(&f);
+    fixture_lease(&f, 3600 * NS_PER_S);
+    CHECK(fixture_set(&f, "kept", "k") == ACCORD_OK);
+    for (int i = 0; i < 4; i++) {
+        snprintf(value, sizeof value, "value %d", i);
+        CHECK(fixture_set(&f, "key", value) == ACCORD_OK);
+        CHECK(fixture_has(&f, "key", value));
+        go_up(f.writer, 4);
+    }
+    CHECK(f.writer->entries == 2);
+    CHECK(fixture_has(&f, "kept", "k"));
+    writer_check(f.writer);
+    fixture_done(&f);
+}
+
+/* 21 keys of the same two buckets, as chance gives them to nobody: the index may grow, but not
+ * without a block more, which would not help. One of them goes, and the search for room ends.
+ */
+TEST(keys_that_compete_for_two_buckets_push_out_one_another_alone)
+{
+    enum { BOTH = 2 * BUCKET_LANES };
+    struct fixture f;
+    char key[16];
+    int keys[BOTH + 1], count = 0, there = 0;
+    uint32_t buckets[2];
+
+    fixture_plain(&f);
+    for (int i = 0; count <= BOTH; i++) {
+        struct bytes b = bytes_of(key, (size_t)snprintf(key, sizeof key, "%d", i));
+        index_buckets(f.writer, hash_of_key(f.writer, b), buckets);
+        if (buckets[0] / 2 == 7 && buckets[1] / 2 == 7)
+            keys[count++] = i;
+    }
+    CHECK(fixture_set(&f, "other", "o") == ACCORD_OK);
+    for (int i = 0; i < count; i++) {
+        CHECK(f.writer->counts.evicted_by_index == 0);
+        set_number(&f, keys[i]);
+    }
+    CHECK(f.writer->counts.evicted_by_index == 1);
+    for (int i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "%d", keys[i]);
+        there += fixture_get(&f, key).state == ACCORD_HIT;
+    }
+    CHECK(there == BOTH);
+    CHECK(fixture_get(&f, key).state == ACCORD_HIT); /* the newest */
+    CHECK(fixture_has(&f, "other", "o"));
+    writer_check(f.writer);
+    fixture_done(&f);
 }

@@ -313,12 +313,12 @@ ALWAYS_INLINE uint64_t spread_ns(const struct probe *p, uint64_t settings, uint6
     return ttl_ns - ttl_ns / 65536 * u64_min(share, 65536000) / 1000;
 }
 
+/* Where it is set at all. */
 ALWAYS_INLINE bool wants_refresh(uint64_t settings, uint64_t ttl_ns, uint64_t age_ns)
 {
     uint64_t refresh = settings_refresh_permille(settings);
 
-    return refresh > 0 && refresh < 1000 && ttl_ns != UINT64_MAX && /* never: 0 is not asked */
-           age_ns > ttl_ns / 1000 * refresh;
+    return refresh < 1000 && ttl_ns != UINT64_MAX && age_ns > ttl_ns / 1000 * refresh;
 }
 
 /* What decides whether an item is of use when it is not simply fresh. */

@@ -39,7 +39,7 @@ void apply_change(struct core *c, const struct change *change)
         writer_clear(c->writer, /* soft= */ false);
         return;
     }
-    switch (change->op) { /* never: change_problem() lets no other op pass */
+    switch (change->op) {
     case CHANGE_REMOVE:
         apply_key(c, change);
         break;

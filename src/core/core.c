@@ -207,7 +207,7 @@ void core_free(struct core *c)
 
 static void take_bus_event(struct core *c, const struct event *e)
 {
-    switch (e->type) { /* never: a type of event that does not exist, which is asserted */
+    switch (e->type) {
     case EVENT_BUS_ATTACHED:
         coherence_attached(c, e);
         break;

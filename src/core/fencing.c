@@ -57,7 +57,7 @@ void fencing_removed(struct core *c, const struct change *change)
         fences_unknown(&c->fences, c->now_ns);
         return;
     }
-    switch (change->op) { /* never: change_problem() lets no other op pass */
+    switch (change->op) {
     case CHANGE_REMOVE:
         fences_key(&c->fences, writer_namespace_of(c->writer, change->key),
                    hash_of(c, change->key, 0), version, c->now_ns);

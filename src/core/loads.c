@@ -55,8 +55,7 @@ struct load *loads_find(struct loads *l, struct bytes key)
     uint64_t hash = hash_of(l, key);
 
     for (uint32_t i = *bucket_of(l, hash); i > 0; i = l->list[i - 1].chain)
-        if (l->list[i - 1].hash == hash && /* never: two keys of one of 2^64 hashes */
-            bytes_equal(l->list[i - 1].key, key))
+        if (l->list[i - 1].hash == hash && bytes_equal(l->list[i - 1].key, key))
             return &l->list[i - 1];
     return NULL;
 }

@@ -101,3 +101,18 @@ TEST_SEEDS(loads_table_keeps_what_it_was_given, 20)
     loads_check(l);
     free(l);
 }
+
+/* A hash has 64 bits and can be had twice: whose right it is, the key decides. */
+TEST(loads_give_the_right_of_one_key_to_no_other_of_the_same_hash)
+{
+    struct loads *l = table();
+    struct load *a = loads_add(l, bytes_of_text("a"), 1, &token, 10);
+
+    CHECK(a);
+    l->keys[loads_index(l, a)][0] = 'b'; /* as if "b" was added, and had the hash of "a" */
+    CHECK(!loads_find(l, bytes_of_text("a")));
+    l->keys[loads_index(l, a)][0] = 'a';
+    CHECK(loads_find(l, bytes_of_text("a")) == a);
+    loads_check(l);
+    free(l);
+}

@@ -69,5 +69,5 @@ uint64_t random_nonce(struct random *r)
 {
     uint64_t nonce = random_next(r);
 
-    return nonce > 0 ? nonce : 1; /* never: one of 2^64 */
+    return nonce | (nonce == 0);
 }

@@ -597,7 +597,7 @@ void request_stop(struct core *c)
 void request_handle(struct core *c, const struct request *r)
 {
     check(c);
-    switch (r->op) { /* never: doors make no other request */
+    switch (r->op) {
     case REQUEST_LOAD:
         single_load(c, r);
         break;

@@ -36,7 +36,7 @@ uint64_t retries_name(const struct request *r)
                        (struct id128){r->version, (r->soft ? 2u : 0u) | r->has_version});
     for (size_t i = 0; i < r->key_count; i++)
         hash = fold(r->kinds ? hash ^ r->kinds[i] : hash, r->keys[i]);
-    return hash > 0 ? hash : 1; /* never: one of 2^64 */
+    return hash | (hash == 0);
 }
 
 struct retry *retries_find(struct retries *t, uint64_t name)

@@ -13,7 +13,7 @@ static void check(const struct core *c)
 
 static const char *what_is_wrong(enum trust trust)
 {
-    switch (trust) { /* never: FULL, KINDS; which are not refused */
+    switch (trust) {
     case TRUST_FULL:
     case TRUST_KINDS:
         break;

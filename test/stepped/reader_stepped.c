@@ -4,6 +4,7 @@
  * writer does something, or a part of it up to each of its own loads and stores: every race of
  * one read with one change in which each gives way to the other once. Nothing is left to
  * chance, as it is with threads (cache/threads_test.c) and with the simulator's seeds. */
+#include "cache/arena.h"
 #include "cache/clock.h"
 #include "cache/fixture.h"
 #include "cache/segment.h"
@@ -202,6 +203,21 @@ static void replace(struct fixture *f)
     fill(f, KEY, 'n');
 }
 
+/* 4 GiB above the old one: the same half of a location in the bucket, and other top bits. */
+static void replace_above(struct fixture *f)
+{
+    struct writer *w = f->writer;
+    uint64_t block = w->chains[EVICT_SMALL].newest + (4 * GIB >> w->view.block_shift);
+    uint32_t at = 0;
+
+    arena_close_all(w);
+    while (w->free_blocks[at] != block)
+        at++;
+    w->free_blocks[at] = w->free_blocks[w->free_count - 1];
+    w->free_blocks[w->free_count - 1] = (uint32_t)block;
+    fill(f, KEY, 'n');
+}
+
 static void fill_absent(struct fixture *f)
 {
     fill(f, ABSENT, 'n');
@@ -258,6 +274,7 @@ static const struct change changes[] = {
     {"clear", remove_all, KEY, OLD, OLD | MISS, MISS},
     {"clear softly", remove_all_softly, KEY, OLD, OLD | STALE, STALE},
     {"replace", replace, KEY, OLD, OLD | NEW, NEW},
+    {"replace by one above", replace_above, KEY, OLD, OLD | NEW | MISS, NEW},
     {"expire", expire, KEY, OLD, OLD, OLD},
     {"fill", fill_absent, ABSENT, MISS, MISS | NEW, NEW},
     {"crowd", crowd, KEY, OLD, OLD, OLD},
@@ -279,7 +296,7 @@ static void begin(struct fixture *f, const struct change *c)
     race.reading = race.again = false;
     race.f = f;
     race.change = c;
-    fixture_settings(f, SEGMENT_BYTES_MIN);
+    fixture_settings(f, c->make == replace_above ? 8 * GIB : SEGMENT_BYTES_MIN);
     fixture_namespace(f, (struct segment_namespace){.name = "tagged"});
     fixture_namespace(f, (struct segment_namespace){.name = "tight", .max_stale_ns = L_NS / 2});
     fixture_start(f);

@@ -140,6 +140,9 @@ void check_strict_read(struct check *c, const struct check_read *r);
  */
 void check_dropped(struct check *c, size_t host); /* it said that it dropped its cache */
 void check_anew(struct check *c, size_t host);    /* and reads the log from another place */
+/* And begins with the log as it is now, which lost its newest part, from the place it asked
+ * for. */
+void check_begins(struct check *c, size_t host);
 /* It goes on where an earlier daemon of the host stood. */
 void check_resumed(struct check *c, size_t host, const struct check_chain *stood);
 /* It applied an entry of that log in that epoch. */

@@ -31,6 +31,16 @@ void check_anew(struct check *c, size_t host)
             c->holes[i].open = false;
 }
 
+/* It begins with a log in which what it missed already was: nothing is kept that it could have
+ * removed, but it is still not there. */
+void check_begins(struct check *c, size_t host)
+{
+    check_dropped(c, host);
+    for (size_t i = 0; i < c->holes_made; i++)
+        if (c->holes[i].host == host)
+            c->holes[i].harmless = true;
+}
+
 static bool is_hole(const struct check *c, size_t host, uint64_t index)
 {
     for (size_t i = 0; i < c->holes_made; i++)

@@ -476,6 +476,27 @@ TEST(checkers_keep_a_hole_that_lies_ahead_of_a_drop_until_it_is_filled_or_told)
     check_done(&c);
 }
 
+TEST(checkers_ask_nothing_of_what_was_missed_before_a_host_begins)
+{
+    struct check_hole hole = {.index = 8, .sender = 99, .sequence = 3};
+
+    begin();
+    applied(1, 7, 70, 60);
+    check_hole(&c, HOST, &hole);
+    check_noticed(&c, HOST, 99, 4);
+    check_begins(&c, HOST);
+    applied(1, 7, 70, 60); /* what it reads to begin with, and still without 8 */
+    applied(1, 9, 90, 80);
+    check_leased(&c, HOST);
+    CHECK(is_good());
+    check_hole(&c, HOST, &(struct check_hole){.index = 10, .sender = 99, .sequence = 5});
+    applied(1, 11, 110, 100);
+    check_noticed(&c, HOST, 99, 6);
+    check_leased(&c, HOST);
+    CHECK(breaks("P4"));
+    check_done(&c);
+}
+
 TEST(checkers_hold_a_host_to_its_own_word_from_when_it_gave_it)
 {
     begin();

@@ -193,7 +193,7 @@ static void carry_note(struct sim *s, struct host *h, const struct effect *e)
         dropped(s, h);
         if (d->event.type ==
             EVENT_BUS_ATTACHED) /* it begins with the log that it was told of */
-            check_anew(&s->check, h->index);
+            check_begins(&s->check, h->index);
         d->cache->dropped_ns = d->event.now_ns;
         s->sum.cold_boots++;
     }

@@ -189,6 +189,55 @@ TEST(postgres_watched_tables_remove_the_keys_of_their_rows)
     closed(&p);
 }
 
+/* The trigger runs with the rights of the schema's owner; a type's owner may say what a cast
+ * does. */
+TEST(postgres_watched_tables_run_nobody_s_code_with_the_owner_s_rights)
+{
+    struct peer p = opened();
+
+    say(&p, "CREATE ROLE webapp LOGIN; SELECT accord.allow_writer('webapp');"
+            "GRANT CREATE ON SCHEMA public TO webapp");
+    PGconn *app = session(&p);
+    run(app, "SET SESSION AUTHORIZATION webapp");
+    run(app, "CREATE TYPE evil AS ENUM ('a b');"
+             "CREATE FUNCTION to_json_of(evil) RETURNS json LANGUAGE plpgsql AS"
+             " $$ BEGIN EXECUTE 'ALTER ROLE webapp CREATEROLE'; RETURN '\"x\"'::json; END $$;"
+             "CREATE FUNCTION to_text_of(evil) RETURNS text LANGUAGE plpgsql AS"
+             " $$ BEGIN RAISE 'boom'; END $$;"
+             "CREATE CAST (evil AS json) WITH FUNCTION to_json_of(evil) AS IMPLICIT;"
+             "CREATE CAST (evil AS text) WITH FUNCTION to_text_of(evil) AS IMPLICIT;"
+             "CREATE DOMAIN id AS integer;"
+             "CREATE TABLE tt (id id, e evil, flag boolean)");
+    run(app, "SELECT accord.watch_table('tt', 'tt:{id}:{e}:{flag}')");
+    run(app, "INSERT INTO tt VALUES (1, 'a b', true), (2, NULL, true)");
+    expect(&p, CHANGE_REMOVE, "tt:1:a b:true");
+    run(app, "ALTER TABLE tt RENAME flag TO other; UPDATE tt SET id = 3 WHERE id = 1");
+    expect(&p, CHANGE_PREFIX, "tt:");
+    CHECK(number_of(&p, "SELECT count(*) FROM pg_roles WHERE rolname = 'webapp'"
+                        " AND NOT rolcreaterole") == 1);
+    PQfinish(app);
+    closed(&p);
+}
+
+/* Whoever writes a row names its key as all others do. */
+TEST(postgres_watched_tables_name_keys_alike_in_every_session)
+{
+    struct peer p = opened();
+    PGconn *app = session(&p);
+
+    run(app, "CREATE TABLE ev (at timestamptz, raw bytea, long interval)");
+    run(app, "SELECT accord.watch_table('ev', 'ev:{at}:{raw}:{long}')");
+    run(app, "SET timezone = 'UTC'");
+    run(app, "INSERT INTO ev VALUES ('2026-01-01 00:00:00Z', '\\x00ff', '26 hours')");
+    expect(&p, CHANGE_REMOVE, "ev:2026-01-01T00:00:00+00:00:\\x00ff:26:00:00");
+    run(app, "SET timezone = 'Europe/Berlin'; SET bytea_output = 'escape';"
+             "SET intervalstyle = 'iso_8601'; SET datestyle = 'SQL, DMY'");
+    run(app, "UPDATE ev SET long = long");
+    expect(&p, CHANGE_REMOVE, "ev:2026-01-01T00:00:00+00:00:\\x00ff:26:00:00");
+    PQfinish(app);
+    closed(&p);
+}
+
 TEST(postgres_forgotten_triggers_prune_their_own_outbox)
 {
     struct peer p = opened();

@@ -272,7 +272,7 @@ static const char removing[] =
     "CREATE OR REPLACE FUNCTION @.clear() RETURNS void LANGUAGE sql SECURITY DEFINER\n"
     "  SET search_path = pg_catalog, pg_temp AS $f$ SELECT @.add('clear', NULL) $f$;\n";
 
-static const char watching[] =
+static const char naming[] =
     "\n"
     "-- The key of a row. Parts: text, a column's name, text, … NULL: a column is NULL, so no\n"
     "-- such key can be. A column that is no longer there is an error that the caller answers\n"
@@ -291,17 +291,59 @@ static const char watching[] =
     "  RETURN key;\n"
     "END $f$;\n"
     "\n"
+    "-- Asks for the key of a row ($1) where a column's type is not the server's own. Casts "
+    "of\n"
+    "-- such types are their owners' code, and must not run here: to_jsonb() and ::text call\n"
+    "-- them, format() calls the type's output function, which only a superuser can make.\n"
+    "CREATE OR REPLACE FUNCTION @.key_query(p_table oid, p_parts text[]) RETURNS text\n"
+    "LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $f$\n"
+    "DECLARE asks text := 'SELECT '''''; i integer := 0; part text; ours boolean;\n"
+    "BEGIN\n"
+    "  FOREACH part IN ARRAY p_parts LOOP\n"
+    "    IF i % 2 = 0 THEN asks := asks || ' || ' || quote_literal(part);\n"
+    "    ELSE\n"
+    "      SELECT b.typnamespace = 'pg_catalog'::regnamespace INTO ours\n"
+    "        FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid JOIN pg_type b\n"
+    "        ON b.oid = CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.oid END\n"
+    "        WHERE a.attrelid = p_table AND a.attname = part AND a.attnum > 0\n"
+    "        AND NOT a.attisdropped;\n"
+    "      IF ours IS NULL THEN\n"
+    "        RAISE 'no column %', part USING ERRCODE = 'undefined_column';\n"
+    "      ELSIF ours THEN\n"
+    "        asks := asks || format(' || (to_jsonb(($1).%I) #>> ''{}'')', part);\n"
+    "      ELSE\n"
+    "        asks := asks || format(' || CASE WHEN ($1).%1$I IS NOT NULL THEN'\n"
+    "          ' format(''%%s'', ($1).%1$I) END', part);\n"
+    "      END IF;\n"
+    "    END IF;\n"
+    "    i := i + 1;\n"
+    "  END LOOP;\n"
+    "  RETURN asks;\n"
+    "END $f$;\n";
+
+static const char watching[] =
+    "\n"
     "-- A watched table's trigger. It never fails its statement: what cannot be said exactly "
     "is\n"
-    "-- said wider.\n"
-    "CREATE OR REPLACE FUNCTION @.changed() RETURNS trigger " FUNCTION_SETTINGS " AS $f$\n"
-    "DECLARE parts text[] := TG_ARGV; was text; is_ text;\n"
+    "-- said wider. The settings are fixed so that each session names a row alike.\n"
+    "CREATE OR REPLACE FUNCTION @.changed() RETURNS trigger " FUNCTION_SETTINGS "\n"
+    "  SET timezone = 'UTC' SET datestyle = 'ISO, YMD' SET intervalstyle = 'postgres'\n"
+    "  SET bytea_output = 'hex' SET extra_float_digits = 1 AS $f$\n"
+    "DECLARE parts text[] := TG_ARGV; was text; is_ text; asks text;\n"
     "BEGIN\n"
     "  BEGIN\n"
     "    IF TG_OP = 'TRUNCATE' THEN RAISE undefined_column; END IF;\n"
-    "    IF TG_OP <> 'INSERT' THEN was := @.key_of(to_jsonb(OLD), parts); END IF;\n"
-    "    IF TG_OP <> 'DELETE' THEN is_ := @.key_of(to_jsonb(NEW), parts); END IF;\n"
-    "  EXCEPTION WHEN undefined_column THEN\n"
+    "    IF EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid\n"
+    "        WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND NOT a.attisdropped\n"
+    "        AND t.typnamespace <> 'pg_catalog'::regnamespace) THEN\n"
+    "      asks := @.key_query(TG_RELID, parts);\n"
+    "      IF TG_OP <> 'INSERT' THEN EXECUTE asks INTO was USING OLD; END IF;\n"
+    "      IF TG_OP <> 'DELETE' THEN EXECUTE asks INTO is_ USING NEW; END IF;\n"
+    "    ELSE\n"
+    "      IF TG_OP <> 'INSERT' THEN was := @.key_of(to_jsonb(OLD), parts); END IF;\n"
+    "      IF TG_OP <> 'DELETE' THEN is_ := @.key_of(to_jsonb(NEW), parts); END IF;\n"
+    "    END IF;\n"
+    "  EXCEPTION WHEN OTHERS THEN\n"
     "    IF parts[0] = '' THEN PERFORM @.add('clear', NULL);\n"
     "    ELSE PERFORM @.add('prefix', convert_to(parts[0], 'UTF8'));\n"
     "    END IF;\n"
@@ -377,7 +419,7 @@ static const char granting[] =
     "\n"
     "-- Which text this was: an older one is run again by a node that may.\n"
     "CREATE OR REPLACE FUNCTION @.version() RETURNS integer LANGUAGE sql IMMUTABLE\n"
-    "  AS $f$ SELECT 2 $f$;\n"
+    "  AS $f$ SELECT 3 $f$;\n"
     "\n"
     "-- Who may what. A node: SELECT @.allow_node('role'); an application that removes:\n"
     "-- SELECT @.allow_writer('role'). Both need CONNECT on the database. What watched "
@@ -407,8 +449,8 @@ static const char granting[] =
     "REVOKE ALL ON FUNCTION @.allow_node(regrole), @.allow_writer(regrole) FROM PUBLIC;\n"
     "COMMIT;\n";
 
-static const char *const parts[] = {tables,   guards,   appending,  pruning,
-                                    removing, watching, unwatching, granting};
+static const char *const parts[] = {tables, guards,   appending,  pruning, removing,
+                                    naming, watching, unwatching, granting};
 
 char *pg_expand(const char *sql, const char *schema)
 {

@@ -33,17 +33,21 @@ static int load(void *row, struct accord_loaded *out) /* runs only where the cac
 int main(int argc, char **argv)
 {
     char key[256], row[256], version[256];
+    struct accord_loaded loaded = {.value = NULL};
     struct accord_result r;
-    struct accord *a;
+    struct accord *a = NULL;
 
-    if (argc != 3 || accord_open(&a, NULL, NULL) != ACCORD_OK)
+    if (argc != 3)
         return 2;
     database = argv[1];
     name = argv[2];
     snprintf(key, sizeof key, "package:%s", name);
-    /* The ten lines are one: the value, or what load() finds, once per host at a time. */
-    int status = accord_get_or_set(a, key, strlen(key), load, row, NULL, version,
+    int status = accord_open(&a, NULL, NULL);
+    if (status == ACCORD_OK) /* the value, or what load() finds, once per host at a time */
+        status = accord_get_or_set(a, key, strlen(key), load, row, NULL, version,
                                    sizeof version, &r);
+    else if ((status = load(row, &loaded)) == 0) /* no cache, or it hangs: load anyway */
+        r.value_bytes = (size_t)snprintf(version, sizeof version, "%s", row);
     if (status == ACCORD_OK)
         printf("%.*s\n", (int)r.value_bytes, version);
     accord_close(a);

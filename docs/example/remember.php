@@ -7,18 +7,24 @@
 function remember(string $key, callable $load, int $ttl_ms = 3600000): string
 {
     $cache = new Redis();
-    try {
-        $cache->pconnect(getenv('ACCORD_SOCKET') ?: '/run/accord/accord.sock');
+    $socket = getenv('ACCORD_SOCKET') ?: '/run/accord/accord.sock';
+    try { // 3.0 s to connect and to read: more than LOAD waits
+        $cache->pconnect($socket, 0, 3.0, '', 0, 3.0);
         $list = $cache->rawCommand('ACCORD.GET', $key, 'LOAD', 2000); // a map, as a list of pairs
     } catch (RedisException $e) {
-        return $load(); // no cache: the origin still answers
+        $cache->close(); // so that no late answer is taken for the next one
+        return $load(); // no cache, or it hangs: the origin still answers
     }
     $got = array_column(array_chunk($list, 2), 1, 0);
     if ($got['state'] === 'hit' || ($got['state'] === 'stale' && !$got['may_load']))
         return $got['value'];
     $value = $load(); // one process of this host at a time comes here for one key
-    if ($got['token']) // taken before the load: if the key was removed since, this is refused
-        $cache->rawCommand('ACCORD.FILL', $key, $value, 'TOKEN', $got['token'], 'PX', $ttl_ms);
+    try {
+        if ($got['token']) // taken before the load: if the key was removed since, this is refused
+            $cache->rawCommand('ACCORD.FILL', $key, $value, 'TOKEN', $got['token'], 'PX', $ttl_ms);
+    } catch (RedisException $e) {
+        $cache->close(); // a daemon lost meanwhile: the value is good
+    }
     return $value;
 }
 

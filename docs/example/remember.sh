@@ -12,4 +12,4 @@ load() {
 
 # A program that memoize can run: this one, called in another way.
 [ "${3:-}" = load ] && { load; exit; }
-accord memoize "package:$name" --ttl 1h -- "$0" "$database" "$name" load
+accord memoize "package:$name" --ttl 1h -- sh "$0" "$database" "$name" load

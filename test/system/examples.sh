@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # examples.sh - docs/example as the README shows it, each against a real daemon and a real SQLite
 # origin: the first call loads, the second is a hit, and after the row's removal it loads again.
+# Without a daemon, and with one that hangs, the origin still answers.
 . "$(dirname "$0")/lib.sh"
 
 origin=$tmp/origin.db
 sqlite3 "$origin" "CREATE TABLE package(name TEXT PRIMARY KEY, version TEXT)"
 node_start web1
+daemon=$node_pid
 export ACCORD_SOCKET="$tmp/web1.sock"
 
 # try LANGUAGE EXPECTED-OUTPUT LOADS: runs the example once more.
 try() {
     # shellcheck disable=SC2086
-    $command "$origin" "$1" >"$tmp/out" 2>"$tmp/err" </dev/null || return 1
+    timeout 60 $command "$origin" "$1" >"$tmp/out" 2>"$tmp/err" </dev/null || return 1
     [ "$(cat "$tmp/out")" = "$2" ] && [ "$(grep -c '^loading ' "$tmp/err")" -eq "$3" ]
 }
 
@@ -31,13 +33,18 @@ example() {
     is "example-$language-then-hits-again" try "$row" 2.0 0
 }
 
-# without_a_daemon LANGUAGE COMMAND…: the origin still answers.
+# without_a_daemon LANGUAGE COMMAND…: none is there, or it accepts and never answers. (It is
+# woken again, and fresh before the next example.)
 without_a_daemon() {
     language=$1
     shift
     command=$*
     ACCORD_SOCKET=$tmp/nowhere.sock is "example-$language-works-without-a-daemon" \
         try "pkg-$language" 2.0 1
+    kill -STOP "$daemon"
+    is "example-$language-works-with-a-daemon-that-hangs" try "pkg-$language" 2.0 1
+    kill -CONT "$daemon"
+    until_true 20 fresh "$ACCORD_SOCKET" || not_ok "the-daemon-goes-on-after-$language"
 }
 
 folder=docs/example
@@ -46,12 +53,14 @@ cc=${CC:-cc}
 if $cc -Wall -Wextra -Werror $sanitize -Iinclude -o "$tmp/remember" $folder/remember.c \
     -L"$build" -laccord -lsqlite3 2>"$tmp/err"; then
     example c "$tmp/remember"
+    without_a_daemon c "$tmp/remember"
 else
     not_ok example-c-builds
 fi
 
 example shell $folder/remember.sh
 without_a_daemon shell $folder/remember.sh
+example shell-run-by-sh env -C $folder sh remember.sh
 
 if /usr/bin/python3 -c 'import redis, sqlite3' 2>/dev/null; then
     example python /usr/bin/python3 $folder/remember.py

@@ -72,7 +72,10 @@ node_stop() {
     node_pids=$(echo "$node_pids" | sed "s/\\b$1\\b//")
 }
 finish() {
-    for p in $node_pids; do kill "$p" 2>/dev/null; done
+    for p in $node_pids; do
+        kill "$p" 2>/dev/null
+        kill -s CONT "$p" 2>/dev/null # one that a test has stopped would never end
+    done
     # shellcheck disable=SC2086
     [ -n "$node_pids" ] && wait $node_pids 2>/dev/null
     rm -rf "$tmp"

@@ -182,7 +182,8 @@ INSTALLED  := $(BINDIR)/accord $(LIBDIR)/libaccord.so.$(VERSION) $(LIBDIR)/$(SON
               $(LIBDIR)/pkgconfig/accord.pc $(INCLUDEDIR)/accord.h $(UNITDIR)/accord.service
 
 install: all
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(DOCDIR)/example $(UNITDIR))
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR) $(DOCDIR)/example \
+	    $(DOCDIR)/docs/operating $(UNITDIR))
 	install -m 755 $O/accord $(DESTDIR)$(BINDIR)/accord
 	install -m 644 $O/libaccord.so $(DESTDIR)$(LIBDIR)/libaccord.so.$(VERSION)
 	ln -sf libaccord.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -193,8 +194,10 @@ install: all
 	    packaging/accord.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/accord.pc
 	sed -e 's|/usr/local/bin|$(BINDIR)|' -e 's|/usr/local/share/doc/accord|$(DOCDIR)|' \
 	    packaging/accord.service >$(DESTDIR)$(UNITDIR)/accord.service
-	install -m 644 LICENSE README.md $(DESTDIR)$(DOCDIR)
+	install -m 644 LICENSE README.md ARCHITECTURE.md $(DESTDIR)$(DOCDIR)
+	install -m 644 $(wildcard docs/operating/*.md) $(DESTDIR)$(DOCDIR)/docs/operating
 	install -m 644 $(wildcard docs/example/*) $(DESTDIR)$(DOCDIR)/example
+	chmod 755 $(DESTDIR)$(DOCDIR)/example/remember.sh
 	$(if $(DESTDIR),,-ldconfig 2>/dev/null)
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))

@@ -94,6 +94,17 @@ else
     skip pkg-config 'pkg-config is not installed'
 fi
 
+# ---- documents
+doc=$root/opt/accord/share/doc/accord
+is the-shell-example-is-installed-as-a-program [ "$(stat -c %a "$doc/example/remember.sh")" = 755 ]
+missing() { # what the installed README says of operating and architecture that is not there
+    grep -oE '\]\((docs/operating/|ARCHITECTURE)[^)#]*' "$doc/README.md" | sed 's/^](//' |
+        while read -r link; do [ -f "$doc/$link" ] || echo "$link"; done
+}
+is the-installed-readme-links-to-operating [ "$(grep -c '](docs/operating/' "$doc/README.md")" -gt 0 ]
+is what-the-installed-readme-says-of-operating-is-there [ -z "$(missing)" ]
+
 # ---- uninstall
 is uninstall make -s O="$build" uninstall DESTDIR="$root" PREFIX=/opt/accord
+is uninstall-leaves-no-document [ ! -e "$doc" ]
 is uninstall-leaves-no-file [ -z "$(find "$root" -type f -o -type l)" ]

@@ -5,6 +5,7 @@
 #include "bus/resolve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -93,6 +94,26 @@ static int refuse_options(natsStatus s, const char *what, char why[BUS_WHY_BYTES
                     more ? ": " : "", more ? more : "");
 }
 
+/* libnats opens it as it connects, and then what is absent looks like a server that is. */
+static int check_file(const struct bus_url *u, const char *option, char why[BUS_WHY_BYTES_MAX])
+{
+    const char *path = bus_url_option(u, option, NULL);
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+
+    if (path && fd < 0)
+        return bus_fail(why, ACCORD_E_DENIED, "%s %.200s: %s", option, path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ACCORD_OK;
+}
+
+static int check_files(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
+{
+    int status = check_file(u, "creds", why);
+
+    return status == ACCORD_OK ? check_file(u, "nkey_seed", why) : status;
+}
+
 static natsStatus set_login(struct start *st)
 {
     const struct bus_url *u = &st->url;
@@ -117,15 +138,8 @@ static int set_tls(struct start *st, char why[BUS_WHY_BYTES_MAX])
     const char *ca =
         bus_url_option(u, "ca", access(authorities, R_OK) == 0 ? authorities : NULL);
     const char *cert = bus_url_option(u, "cert", NULL), *key = bus_url_option(u, "key", NULL);
-    const char *tls = bus_url_option(u, "tls", "");
-    bool careless = strcmp(tls, "insecure-skip-verify") == 0;
+    bool careless = bus_url_option(u, "tls", NULL) != NULL;
 
-    if (tls[0] && !careless)
-        return bus_fail(
-            why, ACCORD_E_INVALID,
-            "tls=%.50s: expected tls://... with ca=FILE, or, where nobody can listen, "
-            "tls=insecure-skip-verify",
-            tls);
     int status = refuse_options(natsOptions_SetSecure(st->options, true), "TLS", why);
     if (status == ACCORD_OK && careless)
         status =
@@ -203,6 +217,25 @@ static int read_names(struct nats_link *l, struct start *st, char why[BUS_WHY_BY
     return bus_url_number(&st->url, "replicas", 1, 5, 1, &l->replicas, why);
 }
 
+/* What can be told from the URL alone. */
+static int check_options(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
+{
+    const char *tls = bus_url_option(u, "tls", NULL);
+    bool nkey = bus_url_option(u, "nkey", NULL), seed = bus_url_option(u, "nkey_seed", NULL);
+
+    if (tls && strcmp(tls, "insecure-skip-verify") != 0)
+        return bus_fail(
+            why, ACCORD_E_INVALID,
+            "tls=%.50s: expected tls://... with ca=FILE, or, where nobody can listen, "
+            "tls=insecure-skip-verify",
+            tls);
+    if (nkey != seed)
+        return bus_fail(why, ACCORD_E_INVALID, "%s",
+                        nkey ? "nkey needs nkey_seed=FILE, which holds its seed"
+                             : "nkey_seed needs nkey=U..., the public key");
+    return ACCORD_OK;
+}
+
 static int read_url(struct nats_link *l, struct start *st, const char *url,
                     char why[BUS_WHY_BYTES_MAX])
 {
@@ -210,6 +243,8 @@ static int read_url(struct nats_link *l, struct start *st, const char *url,
 
     if (status == ACCORD_OK)
         status = bus_url_know(&st->url, options_known, why);
+    if (status == ACCORD_OK)
+        status = check_options(&st->url, why);
     return status == ACCORD_OK ? read_names(l, st, why) : status;
 }
 
@@ -233,6 +268,8 @@ static int prepare(struct nats_link *l, struct start *st, const struct bus_setti
 
     if (status == ACCORD_OK)
         status = bus_url_flag(&st->url, "allow_old_server", false, &st->allow_old, why);
+    if (status == ACCORD_OK)
+        status = check_files(&st->url, why);
     if (status != ACCORD_OK)
         return status;
     st->secure = strcmp(st->url.scheme, "tls") == 0;

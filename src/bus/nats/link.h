@@ -40,7 +40,8 @@ struct nats_link {
 MUST_CHECK int nats_link_names(struct nats_link *l, const char *url,
                                char why[BUS_WHY_BYTES_MAX]);
 
-/* ACCORD_E_INVALID: the URL; ACCORD_E_UNSUPPORTED: the server is too old. */
+/* ACCORD_E_INVALID: the URL; ACCORD_E_DENIED: also a file of the URL that cannot be read;
+ * ACCORD_E_UNSUPPORTED: the server is too old. */
 MUST_CHECK int nats_link_open(struct nats_link *l, const struct bus_settings *s,
                               char why[BUS_WHY_BYTES_MAX]);
 void nats_link_close(struct nats_link *l);

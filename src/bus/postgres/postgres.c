@@ -134,6 +134,17 @@ static int pg_schema(const struct bus_settings *s, char **out, char why[BUS_WHY_
 }
 
 /* Triggers on the tables that were watched go with the function that they call. */
+static int drop_schema(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
+{
+    int status = pg_asked(pg_link_script(l, "DROP SCHEMA IF EXISTS @ CASCADE", why));
+
+    if (status != ACCORD_E_DENIED)
+        return status;
+    return bus_fail(why, status,
+                    "schema %s: only the schema's owner or a superuser can drop it",
+                    l->place->schema);
+}
+
 static int pg_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
 {
     struct pg_bus *b = NULL;
@@ -145,7 +156,7 @@ static int pg_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
     l->deadline_ns = pg_now_ns() + s->timeout_ms * NS_PER_MS;
     status = pg_link_open(l, why);
     if (status == ACCORD_OK)
-        status = pg_asked(pg_link_script(l, "DROP SCHEMA IF EXISTS @ CASCADE", why));
+        status = drop_schema(l, why);
     pg_close((struct bus *)b);
     return status;
 }

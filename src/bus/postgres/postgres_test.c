@@ -286,6 +286,8 @@ TEST(postgres_works_for_roles_that_may_do_little)
     snprintf(sql, sizeof sql, "SELECT accord.allow_node('%s'), accord.allow_writer('app_%d')",
              role, (int)getpid());
     say(&p, sql);
+    CHECK(bus_postgres.tools.drop(&s, why) == ACCORD_E_DENIED);
+    CHECK(strstr(why, "only the schema's owner") && !strstr(why, "allow_node"));
     struct peer node = {.port = p.port};
     OK(bus_postgres.open(&node.bus, &s, why));
     attach(&node);

@@ -153,21 +153,38 @@ static int take(struct redis_link *l, const struct redis_place *p, const redisRe
     return ACCORD_OK;
 }
 
+/* One that expects TLS takes our first word for none, and closes. */
+static int not_answered(char why[BUS_WHY_BYTES_MAX])
+{
+    char said[BUS_WHY_BYTES_MAX];
+
+    snprintf(said, sizeof said, "%s", why);
+    return bus_fail(why, ACCORD_E_DOWN, "%.300s; does it want rediss://?", said);
+}
+
 static int open_one(struct redis_link *l, const struct redis_place *p,
                     const struct bus_url_server *server, struct redis_tls_context *tls,
                     uint64_t deadline_ns, struct server *out, char why[BUS_WHY_BYTES_MAX])
 {
     *out = (struct server){.term = 0};
+    bool answered = false;
+
     int status = redis_link_connect(l, server, tls, deadline_ns, why);
-    if (status == ACCORD_OK)
-        status = say_all(l, p, deadline_ns, why);
+    if (status != ACCORD_OK) {
+        redis_link_close(l);
+        return status;
+    }
+    status = say_all(l, p, deadline_ns, why);
     while (status == ACCORD_OK && l->expected > 0) {
         redisReply *r = NULL;
         status = redis_link_receive(l, &r, deadline_ns, why);
+        answered = answered || status == ACCORD_OK;
         if (status == ACCORD_OK)
             status = take(l, p, r, out, why);
         freeReplyObject(r);
     }
+    if (status == ACCORD_E_DOWN && !answered && !tls && redis_now_ns() < deadline_ns)
+        status = not_answered(why);
     if (status == ACCORD_OK && !out->primary)
         status = bus_fail(why, ACCORD_E_DOWN, "%s is a replica; no primary was found", l->peer);
     if (status != ACCORD_OK)

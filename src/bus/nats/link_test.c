@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "bus/nats/link.h"
+
+#include "bus/nats/nats.h"
+
+#include <stdio.h>
+
+#include "test.h"
+
+static char why[BUS_WHY_BYTES_MAX];
+
+/* What opening it ends with; nobody listens at its port. */
+static int opened(const char *url)
+{
+    struct bus_settings s = {.url = url,
+                             .max_stale_ms = 3000,
+                             .retain_ms = 3600000,
+                             .retain_changes = 1000,
+                             .timeout_ms = 1000};
+    struct bus *bus = NULL;
+
+    why[0] = 0;
+    int status = bus_nats.open(&bus, &s, why);
+    CHECK(status != ACCORD_OK && !bus && why[0]);
+    return status;
+}
+
+TEST(nats_url_is_refused_before_anybody_is_asked)
+{
+    static const struct {
+        const char *url, *says;
+    } cases[] = {{"nats://h/shop?nkey=UABC", "nkey needs nkey_seed"},
+                 {"tls://h/shop?nkey_seed=/x", "nkey_seed needs nkey"},
+                 {"nats://h/shop?tls=bogus", "tls=bogus: expected tls://"},
+                 {"tls://h/shop?tls=bogus", "tls=bogus: expected tls://"},
+                 {"nats://h/UPPER", "cluster"},
+                 {"nats://h/shop?replicas=6", "replicas"},
+                 {"nats://h/shop?crds=/x", "not known"}};
+    struct nats_link l;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        CHECK(nats_link_names(&l, cases[i].url, why) == ACCORD_E_INVALID);
+        CHECK(strstr(why, cases[i].says));
+        CHECK(opened(cases[i].url) == ACCORD_E_INVALID && strstr(why, cases[i].says));
+    }
+    CHECK(nats_link_names(&l, "nats://h/shop?nkey=UABC&nkey_seed=/x", why) == ACCORD_OK);
+    CHECK(nats_link_names(&l, "tls://h/shop?tls=insecure-skip-verify", why) == ACCORD_OK);
+}
+
+TEST(nats_files_of_the_url_that_cannot_be_read_end_the_start)
+{
+    static const char *const options[] = {"creds", "nkey=UABC&nkey_seed"};
+    char url[512], says[300];
+
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        snprintf(url, sizeof url, "nats://127.0.0.1:1/shop?%s=%.200s/absent", options[i],
+                 test_folder());
+        snprintf(says, sizeof says, "%s %.200s/absent: No such file", i ? "nkey_seed" : "creds",
+                 test_folder());
+        CHECK(opened(url) == ACCORD_E_DENIED && strstr(why, says));
+    }
+}

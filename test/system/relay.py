@@ -15,7 +15,7 @@ import threading
 import time
 
 from fleets import L, Redis, fresh, kept, state
-from lib import ACCORD, WAIT, Node, RespError, expect, halt, main, nodes, run, soon, test
+from lib import ACCORD, WAIT, Node, RespError, expect, halt, main, nodes, rows, run, soon, test
 
 FLAGS = ("--max-stale", f"{L}s")
 
@@ -282,6 +282,17 @@ def a_signed_bus_is_told_with_its_key_and_what_nobody_signed_stays_there():
         expect(b.map("ACCORD.STATUS")["refused_unsigned"] == 1, "of the hand alone")
         expect(all(b.map("ACCORD.STATUS")[f"refused_{why}"] == 0 for why in
                    ("naked", "keys", "altered", "replayed", "late")), b.map("ACCORD.STATUS"))
+
+
+@test
+def a_relay_from_a_bus_to_itself_clears_nothing():
+    with world() as w:
+        _, a = w.node("web1", w.old)
+        kept(a, "k")
+        done = run("relay", "--from", w.old, "--to", w.old, "--uncoupled")
+        expect(done.returncode == 3 and "one and the same log" in done.stderr, done)
+        expect(rows(w.start.folder, "SELECT op FROM accord_changes WHERE op = 'clear'") == [], "said")
+        there("k", a)
 
 
 @test

@@ -72,6 +72,13 @@ static int open_bus(struct relay_side *s, char *why)
     return ACCORD_OK;
 }
 
+/* Both URLs lead to one log. Under the mutex. Both were attached before either is published to:
+ * who publishes has read the other. */
+static bool is_one_log(const struct relay *r)
+{
+    return !id128_is_none(r->sides[0].log) && id128_equal(r->sides[0].log, r->sides[1].log);
+}
+
 static void attached(struct relay_side *s, const struct bus_attached *a)
 {
     struct relay *r = s->relay;
@@ -89,8 +96,7 @@ static void attached(struct relay_side *s, const struct bus_attached *a)
     s->reached = same ? u64_max(s->reached, s->at.position) : s->at.position;
     s->epoch = a->epoch;
     s->max_stale_ms = u64_max(a->max_stale_ms, MAX_STALE_MS_MIN);
-    bool twice = r->sides[0].attached && r->sides[1].attached &&
-                 id128_equal(r->sides[0].log, r->sides[1].log);
+    bool twice = is_one_log(r);
     relay_unlock(r);
     if (twice)
         relay_fatal(r, "--from and --to are one and the same log: there is nothing to carry");
@@ -210,7 +216,10 @@ int relay_side_publish(struct relay_side *s, const struct change *changes, size_
 
     relay_lock(s->relay);
     struct bus *bus = s->attached ? s->bus : NULL;
+    bool twice = is_one_log(s->relay);
     relay_unlock(s->relay);
+    if (twice) /* not a clear, nor a sign of life: the relay is about to end */
+        return bus_fail(why, ACCORD_E_DOWN, "%.200s is the other bus's log too", s->shown);
     if (!bus)
         return bus_fail(why, ACCORD_E_DOWN, "%.200s is not attached", s->shown);
     int status = s->ops.publish(bus, changes, count, &last, why);

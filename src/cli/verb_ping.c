@@ -56,8 +56,11 @@ static void print_answer(struct ask_row row)
     ask_text(row, "applied", applied, sizeof applied);
     ask_text(row, "lag", lag, sizeof lag);
     ask_text(row, "version", version, sizeof version);
-    printf("%-20s %9.1f ms  %-7s applied %s, lag %s, %s", name,
-           (double)ask_number(row, "round_trip_us") / 1e3, answer, applied, lag,
+    if (ask_number(row, "asked") > 0)
+        printf("%-20s %9.1f ms", name, (double)ask_number(row, "round_trip_us") / 1e3);
+    else
+        printf("%-20s %12s", name, "not asked");
+    printf("  %-7s applied %s, lag %s, %s", answer, applied, lag,
            version[0] ? version : "version unknown");
     if (ask_number(row, "self"))
         printf(" (this node)");

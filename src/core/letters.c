@@ -390,17 +390,38 @@ static bool has_answered(const struct core *c, const struct letter_sent *s, cons
     return false;
 }
 
+/* A member that holds no copies and takes no questions (cli/relay). */
+static bool is_relay(const struct core_member *m)
+{
+    static const char role[] = "relay ";
+
+    return memcmp(m->about, role, sizeof role - 1) == 0;
+}
+
+static bool is_awaited(const struct member *m)
+{
+    return m->joined && !m->gone && !m->view.silent && !is_relay(&m->view);
+}
+
+static size_t relays(const struct core *c)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < c->members.count; i++)
+        count += c->members.list[i].joined && is_relay(&c->members.list[i].view);
+    return count;
+}
+
 /* By name: nobody waits for the predecessor of a node that has answered. */
 static bool is_answered(const struct core *c, const struct letter_sent *s)
 {
     if (!is_to_all(s))
         return s->answers > 0;
-    if (s->answers < members_live(&c->members))
-        return false;
+    if (s->answers + relays(c) < members_live(&c->members))
+        return false; /* soon said; below every name is looked for */
     for (size_t i = 0; i < c->members.count; i++) {
         const struct member *m = &c->members.list[i];
-        bool live = m->joined && !m->gone && !m->view.silent;
-        if (live && !has_answered(c, s, m->view.name))
+        if (is_awaited(m) && !has_answered(c, s, m->view.name))
             return false;
     }
     return true;
@@ -541,7 +562,7 @@ bool core_answer(const struct core *c, uint64_t letter, size_t *at, struct core_
         size_t i = (*at)++ - LETTER_ANSWERS_MAX;
         const struct core_member *m = i < c->members.count ? &c->members.list[i].view : NULL;
         const char *name = is_to_all(s) ? (m ? m->name : NULL) : i == 0 ? s->to : NULL;
-        if (!name || has_answered(c, s, name))
+        if (!name || has_answered(c, s, name) || (is_to_all(s) && is_relay(m)))
             continue;
         *out = (struct core_answer){.name = name,
                                     .member = member_named(c, name),

@@ -352,6 +352,27 @@ TEST(letter_names_who_has_not_answered)
     fleet_free(f);
 }
 
+TEST(letter_to_all_neither_waits_for_a_relay_nor_names_it)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+
+    fleet_insert_change(f, (struct change){.op = CHANGE_JOIN,
+                                           .origin = bytes_of_text("web9"),
+                                           .incarnation = web9,
+                                           .sequence = 1,
+                                           .about = bytes_of_text("relay uncoupled:redis 0")});
+    fleet_run(f, NS_PER_S);
+    CHECK(fleet_status(f, &f->nodes[0]).members == 4);
+    struct fleet_answer *a = ping(f, &f->nodes[0], "*", 20000);
+    fleet_run(f, NS_PER_S);
+    CHECK(a->count == 1 && a->reply.count == 3 && t.count == 3 && !row_of(&t, "web9"));
+    ping(f, &f->nodes[0], "web9", 500); /* whoever asks it by name hears of it */
+    fleet_run(f, NS_PER_S);
+    CHECK(t.count == 1 && row_of(&t, "web9") && !t.rows[0].answered);
+    fleet_free(f);
+}
+
 TEST(letter_without_a_bus_ends_in_time_and_says_that_it_has_not_left)
 {
     struct told t = {0};

@@ -536,15 +536,40 @@ static void fill_pinged(const struct node *n, const struct core_answer *a, sink 
     text(s, "why", why);
 }
 
+/* All were asked, and nobody is known to be there: this node is no member yet, or not again. */
+static void fill_alone(const struct node *n, sink s)
+{
+    struct core_status status;
+
+    core_status(n->core, n->now_ns, &status);
+    s->row(s->context);
+    text(s, "name", n->settings->name);
+    flag(s, "self", true);
+    text(s, "answer", "unsure");
+    number_if(s, "round_trip_us", false, 0);
+    id(s, "incarnation", n->incarnation);
+    text(s, "version", ACCORD_VERSION);
+    number_if(s, "applied", false, 0);
+    number_if(s, "lag", false, 0);
+    number(s, "asked", 0);
+    number_if(s, "seen_ms_ago", false, 0);
+    text(s, "why", status.why);
+}
+
 /* This node first, as in the view of all. */
 static void fill_ping(const struct node *n, sink s)
 {
     struct core_answer a;
+    size_t rows = 0;
 
     for (int self = 1; self >= 0; self--)
         for (size_t at = 0; core_answer(n->core, n->letter, &at, &a);)
-            if (a.self == (self == 1))
+            if (a.self == (self == 1)) {
                 fill_pinged(n, &a, s);
+                rows++;
+            }
+    if (rows == 0 && n->letter != 0)
+        fill_alone(n, s);
 }
 
 struct limit {

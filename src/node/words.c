@@ -179,6 +179,10 @@ static void print_no_answer(const struct node *n, const struct core_answer *a, c
         snprintf(line, size,
                  "no node of this name is seen on the bus: it has left or never started, has "
                  "another name (accord nodes), or is on another bus or cluster");
+    else if (carries(m))
+        snprintf(line, size,
+                 "a relay, heard %.1f s ago: it holds no copies and answers no questions",
+                 ago_s);
     else if (m->silent)
         snprintf(line, size, "silent for %.0f s: stopped, killed, or cut off from the bus",
                  ago_s);

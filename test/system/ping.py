@@ -91,6 +91,21 @@ def a_node_without_its_bus_says_that_it_could_not_ask():
 
 
 @test
+def a_node_that_has_not_joined_says_that_it_is_unsure():
+    with nodes() as start:
+        alone = start("web1", "--max-stale", "1s", bus="redis://127.0.0.1:1/shop")
+        soon(lambda: run("status", "--socket", alone.socket).returncode == UNSURE, "it is up")
+        code, out, err = asks(alone, "--all", "--wait", "300ms")
+        expect(code == UNSURE and not err and out.count("\n") == 1, code, out, err)
+        expect("web1" in out and "not asked" in out and "unsure" in out and "127.0.0.1:1" in out, out)
+        code, told = asks_json(alone, "--all", "--wait", "300ms")
+        expect(code == UNSURE and told["web1"]["answer"] == "unsure" and told["web1"]["why"], told)
+        expect(told["web1"]["self"] is True and told["web1"]["applied"] == "unknown", told)
+        code, told = asks_json(alone, "web2", "--wait", "300ms")
+        expect(code == TIMEOUT and told["web2"]["answer"] == "none", told)
+
+
+@test
 def what_cannot_be_asked_gets_a_message():
     with nodes() as start:
         one = start("web1", "--max-stale", "1s")

@@ -108,6 +108,8 @@ def what_is_removed_on_either_bus_goes_on_both_and_each_status_says_so():
         # A strict removal covers its own bus, and the relay does not hold it up.
         answer = a.map("ACCORD.REMOVE", "of-a", "WAIT", 20000)
         expect("r1" in str(answer["confirmed"]), answer)
+        asked = run("ping", "--all", "--wait", "60s", "--socket", w.start.all[0].socket)
+        expect(asked.returncode in (0, 6) and "r1" not in asked.stdout, asked)
         listed = run("nodes", "--socket", w.start.all[0].socket)
         expect("relay uncoupled:redis" in listed.stdout, listed)
         shown = run("status", "--socket", w.start.all[0].socket)

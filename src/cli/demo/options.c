@@ -2,7 +2,10 @@
  * Copyright (c) 2026 the Accord authors */
 #include "cli/demo/options.h"
 
+#include "bus/bus.h"
 #include "node/settings.h"
+
+#include <stdio.h>
 
 #define AT(field) offsetof(struct demo_options, field)
 
@@ -23,8 +26,13 @@ static const struct option_field fields[] = {
 
 int demo_options_check(const struct demo_options *o, char why[OPTIONS_WHY_BYTES_MAX])
 {
+    char line[BUS_WHY_BYTES_MAX];
     uint64_t bytes;
 
+    if (o->bus && !bus_find(o->bus, line)) {
+        snprintf(why, OPTIONS_WHY_BYTES_MAX, "--bus: %.480s", line);
+        return ACCORD_E_INVALID;
+    }
     if (o->bus && strncmp(o->bus, "memory:", 7) == 0)
         return options_expect(why, "--bus", o->bus,
                               "a bus that several processes share (memory: is one process's "

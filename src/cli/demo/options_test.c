@@ -48,6 +48,14 @@ TEST(a_value_follows_its_flag_or_an_equals_sign)
     CHECK(strcmp(o.broken, "removal") == 0);
 }
 
+TEST(a_bus_that_is_none_is_refused_before_anything_starts)
+{
+    CHECK(parse("--bus", "foo:x") == ACCORD_E_INVALID);
+    CHECK(strstr(why, "--bus: ") && strstr(why, "foo"));
+    CHECK(parse("--bus", "memory:x") == ACCORD_E_INVALID);
+    CHECK(parse("--bus", "sqlite:/tmp/x.db") == ACCORD_OK);
+}
+
 TEST(limits_hold_at_their_ends)
 {
     CHECK(parse("--seconds", "3") == ACCORD_E_INVALID);

@@ -20,6 +20,10 @@ static int store_ms(const char *verb, const struct flag *f, const char *value)
         return usage_error(verb,
                            "%s: \"%s\" is no duration; write 500ms, 5s, 10m, 1h, 2d or never",
                            f->name, value);
+    if (ns == 0 && f->kind == FLAG_LIFE)
+        return usage_error(verb,
+                           "%s: \"%s\" keeps nothing; write 500ms, 5s, 10m, 1h, 2d or never",
+                           f->name, value);
     *(uint64_t *)f->into = (ns + NS_PER_MS - 1) / NS_PER_MS;
     return EXIT_OK;
 }
@@ -58,6 +62,7 @@ static int store(const char *verb, const struct flag *f, const char *value)
         return EXIT_OK;
     }
     case FLAG_MS:
+    case FLAG_LIFE:
         return store_ms(verb, f, value);
     case FLAG_NUMBER:
         return store_number(verb, f, value);

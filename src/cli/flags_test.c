@@ -14,11 +14,9 @@ static const char *text;
 static struct texts texts;
 static uint64_t ms, number;
 
-static const struct flag flags[] = {{"--on", FLAG_ON, &on},
-                                    {"--text", FLAG_TEXT, &text},
-                                    {"--tag", FLAG_TEXTS, &texts},
-                                    {"--ttl", FLAG_MS, &ms},
-                                    {"--count", FLAG_NUMBER, &number}};
+static const struct flag flags[] = {
+    {"--on", FLAG_ON, &on},    {"--text", FLAG_TEXT, &text}, {"--tag", FLAG_TEXTS, &texts},
+    {"--ttl", FLAG_LIFE, &ms}, {"--wait", FLAG_MS, &ms},     {"--count", FLAG_NUMBER, &number}};
 
 /* Reads "verb a b c" split at blanks; an empty word is written as a dot. */
 static int read(const char *line)
@@ -77,7 +75,9 @@ TEST(a_dash_and_nothing_are_words)
 TEST(durations_have_units)
 {
     CHECK(read("v --ttl 1500us") == EXIT_OK && ms == 2); /* never shorter than asked */
-    CHECK(read("v --ttl 0") == EXIT_OK && ms == 0);
+    CHECK(read("v --wait 0") == EXIT_OK && ms == 0);
+    CHECK(read("v --ttl 0s") == EXIT_USAGE && read("v --ttl=0") == EXIT_USAGE);
+    CHECK(read("v --ttl 1us") == EXIT_OK && ms == 1);
     CHECK(read("v --ttl never") == EXIT_OK && ms == ACCORD_FOREVER);
     CHECK(read("v --ttl 5") == EXIT_USAGE);
     CHECK(read("v --ttl -5s") == EXIT_USAGE);

@@ -189,7 +189,7 @@ int verb_memoize(int argc, char **argv)
     struct texts tags = {.count = 0};
     uint64_t wait_ms = 0;
     struct asked asked;
-    const struct flag flags[] = {{"--ttl", FLAG_MS, &o.ttl_ms},
+    const struct flag flags[] = {{"--ttl", FLAG_LIFE, &o.ttl_ms},
                                  {"--grace", FLAG_MS, &o.grace_ms},
                                  {"--wait", FLAG_MS, &wait_ms},
                                  {"--tag", FLAG_TEXTS, &tags}};

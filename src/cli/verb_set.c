@@ -15,7 +15,7 @@ int set_verb(const char *word, int argc, char **argv)
     struct accord *a = NULL;
     struct owned value = {NULL, 0};
     struct asked asked;
-    const struct flag flags[] = {{"--ttl", FLAG_MS, &o.ttl_ms},
+    const struct flag flags[] = {{"--ttl", FLAG_LIFE, &o.ttl_ms},
                                  {"--grace", FLAG_MS, &o.grace_ms},
                                  {"--version", FLAG_NUMBER, &o.version},
                                  {"--tag", FLAG_TEXTS, &tags}};

@@ -76,6 +76,21 @@ static int say(int status, const char *path, uint64_t within_ms)
     }
 }
 
+/* A Redis answers so, and a daemon from before there was such a command. */
+static int refused(const struct reply_node *reply, struct bytes command, const char *path)
+{
+    static const char unknown[] = "ERR unknown command";
+    const char *text = (const char *)reply->text.data;
+
+    if (reply->text.size_bytes >= sizeof unknown - 1 &&
+        memcmp(text, unknown, sizeof unknown - 1) == 0)
+        return fail(EXIT_FAILED,
+                    "what listens at %s is not an Accord daemon, or one of a version before "
+                    "there was %.*s",
+                    path, (int)command.size_bytes, (const char *)command.data);
+    return fail(EXIT_FAILED, "%.*s", (int)reply->text.size_bytes, text);
+}
+
 int ask_daemon(struct link *link, const char *socket, const struct bytes *words, size_t count,
                uint64_t within_ms, const struct reply_node **reply)
 {
@@ -92,8 +107,7 @@ int ask_daemon(struct link *link, const char *socket, const struct bytes *words,
     if (status == ACCORD_OK)
         status = link_receive(link, deadline, reply);
     if (status == ACCORD_OK && (*reply)->type == REPLY_ERROR)
-        status = fail(EXIT_FAILED, "%.*s", (int)(*reply)->text.size_bytes,
-                      (const char *)(*reply)->text.data);
+        status = refused(*reply, words[0], path);
     else if (status != ACCORD_OK)
         status = say(status, path, within_ms);
     if (status != EXIT_OK)

@@ -111,13 +111,6 @@ json_t *json_bytes(const void *data, size_t size_bytes)
     return object;
 }
 
-int output_done(void)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return EXIT_OK;
-    return fail(EXIT_FAILED, "standard output: %s", strerror(errno));
-}
-
 int json_print(json_t *object)
 {
     if (!object)
@@ -223,11 +216,25 @@ int removal_done(const struct asked *asked, const char *word, int status,
     return code;
 }
 
+/* Said twice: to who reads the object, and to who reads messages, as of a timeout. */
+static int unpublished_json(void)
+{
+    const char *said = accord_last_error();
+    char why[1024];
+
+    snprintf(why, sizeof why, "%s", said[0] ? said : accord_strerror(ACCORD_E_UNPUBLISHED));
+    int code = json_print(
+        json_pack("{s:s,s:o}", "done", "unpublished", "why", json_bytes(why, strlen(why))));
+    return code == EXIT_OK ? fail(EXIT_UNPUBLISHED, "%s", why) : code;
+}
+
 int change_done(const struct asked *asked, const char *word, int status,
                 const struct accord_position *position)
 {
     char text[POSITION_BYTES_MAX];
 
+    if (status == ACCORD_E_UNPUBLISHED && asked->json)
+        return unpublished_json();
     if (status != ACCORD_OK)
         return client_fail(status);
     if (asked->json)

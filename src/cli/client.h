@@ -32,8 +32,6 @@ json_t *json_bytes(const void *data, size_t size_bytes);
 MUST_CHECK int json_print(json_t *object);
 /* Prints bytes with everything that is not printable ASCII as \xNN; one line, no newline. */
 void print_escaped(const void *data, size_t size_bytes);
-/* Flushes standard output. EXIT_OK, or EXIT_FAILED after saying that it cannot be written. */
-MUST_CHECK int output_done(void);
 
 /* "12@1f", as ACCORD.SYNC and `--json` have it. */
 enum { POSITION_BYTES_MAX = 48 };

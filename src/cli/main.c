@@ -50,6 +50,14 @@ static int unknown(const char *word)
                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
 }
 
+/* An answer that could not be written is no answer. Who ended with EXIT_FAILED has said why. */
+static int close_output(int code)
+{
+    if (code == EXIT_FAILED || output_done() == EXIT_OK)
+        return code;
+    return code == EXIT_OK ? EXIT_FAILED : code;
+}
+
 /* Everything after "--" is another command's (memoize), its --help too. */
 static bool wants_help(int argc, char **argv)
 {
@@ -63,10 +71,7 @@ static int run(const struct verb *verb, int argc, char **argv)
 {
     int code = wants_help(argc, argv) ? help_print(verb->name) : verb->run(argc, argv);
 
-    /* An answer that could not be written is no answer. */
-    if (fflush(stdout) != 0 || ferror(stdout))
-        return code == EXIT_OK ? EXIT_FAILED : code;
-    return code;
+    return close_output(code);
 }
 
 /* The verbs work on a copy of the command line: what `ps` shows of it loses its passwords. The
@@ -108,7 +113,9 @@ int main(int argc, char **argv)
     }
     if (is_help(argv[1]) || strcmp(argv[1], "help") == 0) {
         verb = argc > 2 ? find(argv[2]) : NULL;
-        return argc > 2 && !verb ? unknown(argv[2]) : help_print(verb ? verb->name : NULL);
+        if (argc > 2 && !verb)
+            return unknown(argv[2]);
+        return close_output(help_print(verb ? verb->name : NULL));
     }
     verb = find(strcmp(argv[1], "--version") == 0 ? "version" : argv[1]);
     return verb ? run(verb, argc - 1, argv + 1) : unknown(argv[1]);

@@ -3,6 +3,7 @@
 /* say.c - how every verb says that something failed. */
 #include "cli/verb.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -28,6 +29,18 @@ int usage_error(const char *verb, const char *format, ...)
     va_end(args);
     fprintf(stderr, "\naccord %s --help says how it is used\n", verb);
     return EXIT_USAGE;
+}
+
+/* What printed before this may have failed already; then its reason is no longer known. */
+int output_done(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_OK;
+    if (errno == EPIPE) /* who has read enough wants no message */
+        return EXIT_FAILED;
+    return fail(EXIT_FAILED, "standard output: %s",
+                errno ? strerror(errno) : "not all of it could be written");
 }
 
 int exit_code_of(int status)

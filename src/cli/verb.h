@@ -46,6 +46,10 @@ int usage_error(const char *verb, const char *format, ...);
 PRINTF_LIKE(2, 3)
 int fail(int code, const char *format, ...);
 
+/* What was printed has left: EXIT_OK. Else EXIT_FAILED, said, unless it was a pipe that
+ * somebody has closed. */
+MUST_CHECK int output_done(void);
+
 /* The exit code for a status of the library: DOWN, DENIED → EXIT_DOWN, and so on. */
 int exit_code_of(int status);
 

@@ -23,6 +23,8 @@ int verb_clear(int argc, char **argv)
 
     if (code != EXIT_OK)
         return code;
+    if (all && asked.word_count > 0)
+        return usage_error("clear", "give a namespace or --all, not both");
     if (asked.word_count != (all ? 0 : 1))
         return usage_error("clear", "a namespace or a prefix is expected, or --all");
     removal_options(&o, soft, wait_ms, &standings);

@@ -276,8 +276,9 @@ static void remove_keys(struct core *c, const struct request *r)
     publish_await(c, r, from, ordinal, count);
 }
 
-static const char no_such_namespace[] = "no such namespace is declared, and no namespace has "
-                                        "such a prefix; nothing was removed";
+static const char no_such_namespace[] = "no such namespace in the configuration: only "
+                                        "declared ones can be cleared, and prefixes of keys "
+                                        "that end in their delimiter";
 
 /* "*", a declared namespace, or a prefix of one: *op says which. False: none of them. */
 static bool clear_op(const struct core *c, struct bytes what, enum change_op *op)

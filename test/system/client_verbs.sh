@@ -170,8 +170,37 @@ is a-key-at-the-limit-is-fine run 5 get "$(head -c 8192 /dev/zero | tr '\0' k)"
 for verb in get set memoize remove flush seed clear watch bench; do
     is "$verb-help-teaches" sh -c "'$accord' $verb --help | grep -q '  accord $verb'"
 done
-full() { "$accord" get c --json >/dev/full; [ $? -eq 1 ]; }
-is a-full-disk-is-told full
+full() { # full CODE COMMAND…
+    expected=$1
+    shift
+    "$accord" "$@" >/dev/full 2>"$tmp/err"
+    [ $? -eq "$expected" ] && [ "$(cat "$tmp/err")" = 'accord: standard output: No space left on device' ]
+}
+for command in 'get c --json' 'set c 6' status nodes version 'ping --all' --help 'help set' 'set --help' maxstale; do
+    # shellcheck disable=SC2086
+    is "a-full-disk-is-told-by-$(echo "$command" | tr ' ' -)" full 1 $command
+done
+is who-closes-a-pipe-gets-no-message sh -c "'$accord' --help 2>'$tmp/err' | head -n 1 >/dev/null; ! [ -s '$tmp/err' ]"
+is a-life-of-nothing-is-refused explains 'keeps nothing' 2 set nothing v --ttl 0s
+is and-nothing-is-stored run 5 get nothing
+is memoize-refuses-it-too explains 'keeps nothing' 2 memoize nothing --ttl 0 -- echo hi
+is clear-takes-a-name-or-all explains 'give a namespace or --all, not both' 2 clear k --all
+is clear-of-what-is-not-declared explains 'only declared ones can be cleared' 2 clear page
+is demo-wants-a-bus-there-is explains 'names no bus of this build' 2 demo --bus foo:x
+is torture-wants-it-too explains 'names no bus of this build' 2 torture --bus foo:x
+if command -v redis-server >/dev/null; then
+    redis-server --port 0 --unixsocket "$tmp/redis.sock" --save '' --dir "$tmp" >"$tmp/redis.out" 2>&1 &
+    redis=$!
+    until_true 20 test -S "$tmp/redis.sock"
+    for command in 'get k' status nodes 'ping --all'; do
+        # shellcheck disable=SC2086
+        is "a-redis-is-no-daemon-says-$(echo "$command" | tr ' ' -)" \
+            explains 'is not an Accord daemon' 1 $command --socket "$tmp/redis.sock"
+    done
+    kill $redis
+else
+    skip a-redis-is-no-daemon 'no redis-server here'
+fi
 is bus-wants-to-know-what explains 'expected schema or drop' 2 bus
 is bus-knows-its-words explains '"make" is not known' 2 bus make sqlite:/x
 is bus-knows-its-urls explains 'names no bus of this build' 2 bus drop pigeon:x

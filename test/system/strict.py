@@ -242,6 +242,20 @@ def a_removal_asked_for_again_by_its_id_is_made_once_over_a_restart_too():
 
 
 @test
+def what_is_not_on_the_bus_yet_is_said_in_json_too():
+    with nodes() as start:
+        web1 = start("web1", "--max-stale", f"{L}s", "--publish-timeout", "200ms")
+        web1.ready()
+        with locked(start.folder):
+            for words in (("remove", "k"), ("set", "k", "v"), ("clear", "--all"),
+                          ("remove", "k", "--wait", "10s")):
+                done = run(*words, "--json", "--socket", web1.socket)
+                said = json.loads(done.stdout)
+                expect(done.returncode == 8 and said["done"] == "unpublished", words, done)
+                expect(said["why"] and said["why"] in done.stderr, words, done)
+
+
+@test
 def status_tells_which_promises_hold_here_and_counts_strict_removals():
     with nodes() as start:
         web1 = start("web1", "--max-stale", f"{L}s")

@@ -48,7 +48,7 @@ static int try_one(const struct addrinfo *a, const char *scheme, const char *add
     int one = 1;
 
     if (!address_is_loopback(a->ai_addr) && !has_password)
-        return fail(why, ACCORD_E_DENIED,
+        return fail(why, ACCORD_E_INVALID,
                     "%s is open to other hosts: set a password (password-file), or listen on "
                     "%s127.0.0.1%s",
                     address, scheme, strcmp(scheme, "tcp://") == 0 ? " or a unix socket" : "");

@@ -19,8 +19,8 @@ struct net_bound {
 
 /* Listens on `address`: `scheme` ("tcp://") followed by host:port (IPv6 in brackets; port 0:
  * any free one). An address that is not loopback needs a password. On failure *out is untouched
- * and `why` says what to do. ACCORD_E_INVALID: not such an address; ACCORD_E_DENIED: no
- * password, or not permitted; ACCORD_E_CONFLICT: the port is in use; ACCORD_E_IO. */
+ * and `why` says what to do. ACCORD_E_INVALID: not such an address, or no password;
+ * ACCORD_E_DENIED: not permitted; ACCORD_E_CONFLICT: the port is in use; ACCORD_E_IO. */
 MUST_CHECK int net_bind(struct net_bound *out, const char *scheme, const char *address,
                         bool has_password, char why[NET_WHY_BYTES_MAX]);
 

@@ -25,7 +25,7 @@ TEST(what_is_open_to_other_hosts_needs_a_password)
     struct net_bound a = {.fd = -1};
     char why[NET_WHY_BYTES_MAX];
 
-    CHECK(net_bind(&a, "http://", "http://0.0.0.0:0", false, why) == ACCORD_E_DENIED);
+    CHECK(net_bind(&a, "http://", "http://0.0.0.0:0", false, why) == ACCORD_E_INVALID);
     CHECK(strstr(why, "set a password (password-file), or listen on http://127.0.0.1"));
     CHECK(net_bind(&a, "http://", "http://0.0.0.0:0", true, why) == ACCORD_OK);
     close(a.fd);

@@ -321,11 +321,13 @@ static int open_doors(struct node *n, char *why)
     snprintf(address, sizeof address, "unix:%s", s->socket);
     host_init(n);
     int status = resp_door_new(&n->door, &n->host, &door, why);
-    for (size_t i = 0; i < s->listen.count && status == ACCORD_OK; i++)
+    for (size_t i = 0; i < s->listen.count && status == ACCORD_OK; i++) {
         status = is_http(s->listen.text[i]) ? listen_http(n, s->listen.text[i], why)
                  : chp_door_takes(s->listen.text[i])
                      ? chp_doors_open(n, s->listen.text[i], why)
                      : resp_door_listen(n->door, s->listen.text[i], why);
+        settings_blame(s, "listen", i, status, why, NODE_WHY_BYTES_MAX);
+    }
     return status;
 }
 
@@ -361,7 +363,7 @@ static int open_bus(struct node *n, char *why)
 
     if (status == ACCORD_OK)
         status = bus_thread_start(&n->bus, &n->loop, n->bus_ops, &b, step_bus_event, n, why);
-    return status;
+    return settings_blame(s, "bus", 0, status, why, NODE_WHY_BYTES_MAX);
 }
 
 static int find_bus(struct node *n, char *why)
@@ -374,7 +376,8 @@ static int find_bus(struct node *n, char *why)
     files_public_url(n->settings->bus, n->bus_public, sizeof n->bus_public);
     if (n->bus_ops && n->bus_ops->tools.caveat)
         n->bus_caveat = n->bus_ops->tools.caveat(n->settings->bus);
-    return n->bus_ops ? ACCORD_OK : ACCORD_E_INVALID;
+    return settings_blame(n->settings, "bus", 0, n->bus_ops ? ACCORD_OK : ACCORD_E_INVALID, why,
+                          NODE_WHY_BYTES_MAX);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------
@@ -514,6 +517,10 @@ static void say_start(struct node *n)
         log_number("outbox", OUTBOX_CHANGES_MAX), log_number("members", MEMBERS_MAX),
         log_number("loads", LOADS_MAX), log_number("waiters", WAITERS_MAX),
         log_number("clients", n->settings->max_clients), log_number("files", n->files_max));
+    if (n->settings->ignored[0])
+        LOG(&n->log, clock_wall_ms(), LOG_WARN, "environment",
+            log_text("ignored", n->settings->ignored),
+            log_text("why", "no setting is called so; accord serve --help lists them"));
 }
 
 static int open_all(struct node *n, char *why)
@@ -585,23 +592,13 @@ void node_stop(struct node *n)
 
 void node_reload(struct node *n, const struct settings *settings)
 {
-    const struct settings *now = n->settings;
-    bool other = strcmp(now->name, settings->name) != 0 ||
-                 strcmp(now->bus, settings->bus) != 0 ||
-                 strcmp(now->socket, settings->socket) != 0 ||
-                 strcmp(now->state, settings->state) != 0 ||
-                 now->memory_bytes != settings->memory_bytes ||
-                 now->max_stale_ns != settings->max_stale_ns || now->ack != settings->ack ||
-                 memcmp(&now->listen, &settings->listen, sizeof now->listen) != 0 ||
-                 now->namespace_count != settings->namespace_count ||
-                 memcmp(now->namespaces, settings->namespaces,
-                        now->namespace_count * sizeof now->namespaces[0]) != 0;
+    char differ[SETTINGS_DIFFER_BYTES_MAX];
 
+    settings_differ(n->settings, settings, differ);
     n->log.level = (enum log_level)settings->log_level;
     n->log.format = (enum log_format)settings->log_format;
-    LOG(&n->log, clock_wall_ms(), LOG_INFO, "reloaded", log_text("taken", "log, log-level"),
-        log_text("restart_for",
-                 other ? "settings that changed and are fixed while running" : ""));
+    LOG(&n->log, clock_wall_ms(), differ[0] ? LOG_WARN : LOG_INFO, "reloaded",
+        log_text("taken", "log, log-level"), log_text("restart_for", differ));
 }
 
 void node_close(struct node *n)

@@ -43,6 +43,9 @@ static const struct setting namespace_table[] = {
 #include "defs/setting.def"
 };
 
+_Static_assert(COUNT_OF(table) <= SETTINGS_MAX, "each has a place");
+_Static_assert(COUNT_OF(namespace_table) <= NAMESPACE_SETTINGS_MAX, "each has a line");
+
 const struct setting *settings_table(bool of_namespace, size_t *count)
 {
     *count = of_namespace ? COUNT_OF(namespace_table) : COUNT_OF(table);
@@ -81,31 +84,44 @@ const struct setting *settings_find(bool of_namespace, const char *name)
 
 enum { NAME_BYTES_COMPARED = 32 };
 
-/* How many letters must change (Levenshtein). Names longer than the bound are far away. */
+static char letter(char c)
+{
+    return c == '_' ? '-' : c;
+}
+
+/* How many letters must change; two that changed places are one change ("nmae"). Names longer
+ * than the bound are far away. */
 static size_t edit_distance(const char *a, const char *b)
 {
-    size_t row[NAME_BYTES_COMPARED + 1], a_length = strlen(a), b_length = strlen(b);
+    size_t rows[3][NAME_BYTES_COMPARED + 1]; /* this one, the one before, the one before that */
+    size_t a_length = strlen(a), b_length = strlen(b);
 
     if (a_length > NAME_BYTES_COMPARED || b_length > NAME_BYTES_COMPARED)
         return SIZE_MAX;
     for (size_t j = 0; j <= b_length; j++)
-        row[j] = j;
+        rows[0][j] = j;
     for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = row[0];
+        size_t *row = rows[i % 3];
+        const size_t *before = rows[(i + 2) % 3], *earlier = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
-            size_t change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            size_t least = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-            row[j] = least < change ? least : change;
+            size_t change = before[j - 1] + (letter(a[i - 1]) != letter(b[j - 1]));
+            size_t length = u64_min(before[j], row[j - 1]) + 1;
+            row[j] = u64_min(change, length);
+            if (i > 1 && j > 1 && letter(a[i - 1]) == letter(b[j - 2]) &&
+                letter(a[i - 2]) == letter(b[j - 1]))
+                row[j] = u64_min(row[j], earlier[j - 2] + 1);
         }
     }
-    return row[b_length];
+    return rows[a_length % 3][b_length];
 }
+
+enum { FAR = 3 }; /* a guess of so many changes is none */
 
 const char *settings_nearest(bool of_namespace, const char *name)
 {
-    size_t count, best_distance = strlen(name) / 3 + 2;
+    /* And less than half of the word: "foo" is not meant as "log". */
+    size_t count, best_distance = u64_min(FAR, (strlen(name) + 1) / 2);
     const struct setting *all = settings_table(of_namespace, &count);
     const char *best = NULL;
 
@@ -330,6 +346,22 @@ static int unknown(bool of_namespace, const char *where, const char *name, char 
                          near ? "\"?" : "; accord serve --help lists them");
 }
 
+/* Of a list: of those of its words that have none yet. */
+static void note_place(struct settings *s, const struct setting *d)
+{
+    struct settings_place place = s->now;
+
+    if (place.layer == LAYER_NONE)
+        place.layer = LAYER_CALL;
+    s->places[d - table] = place;
+    if (d->kind != SETTING_LIST)
+        return;
+    struct text_list *list = (struct text_list *)(void *)((uint8_t *)s + d->offset);
+    for (size_t i = 0; i < list->count; i++)
+        if (list->places[i].layer == LAYER_NONE)
+            list->places[i] = place;
+}
+
 int settings_set(struct settings *s, const char *where, const char *name, const char *value,
                  char why[SETTINGS_WHY_BYTES_MAX])
 {
@@ -346,6 +378,7 @@ int settings_set(struct settings *s, const char *where, const char *name, const 
         return refuse(d, where, value, why);
     if (d->offset == offsetof(struct settings, max_stale_ns))
         s->max_stale_given = true;
+    note_place(s, d);
     return ACCORD_OK;
 }
 
@@ -376,12 +409,19 @@ static bool namespace_name_fits(const char *name)
     return true;
 }
 
-static struct namespace_settings *namespace_find(struct settings *s, const char *name)
+size_t settings_namespace_index(const struct settings *s, const char *name)
 {
     for (size_t i = 0; i < s->namespace_count; i++)
         if (strcmp(s->namespaces[i].name, name) == 0)
-            return &s->namespaces[i];
-    return NULL;
+            return i;
+    return NAMESPACES_MAX;
+}
+
+static struct namespace_settings *namespace_find(struct settings *s, const char *name)
+{
+    size_t index = settings_namespace_index(s, name);
+
+    return index < NAMESPACES_MAX ? &s->namespaces[index] : NULL;
 }
 
 int settings_declare_namespace(struct settings *s, const char *where, const char *name,

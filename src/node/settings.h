@@ -22,11 +22,32 @@ enum {
     LISTEN_MAX = 16,
     LISTEN_BYTES_MAX = 256,
     PASSWORD_BYTES_MAX = 512,
+    SETTINGS_MAX = 64, /* entries of defs/setting.def */
+    NAMESPACE_SETTINGS_MAX = 24,
+    SETTINGS_FILE_BYTES_MAX = 1000,
+    SETTINGS_IGNORED_BYTES_MAX = 240,
+    SETTINGS_DIFFER_BYTES_MAX = 240,
+};
+
+/* Where a value comes from, so that a check of later can say it. Zero: nobody gave one. */
+enum settings_layer {
+    LAYER_NONE,
+    LAYER_CALL, /* settings_set() itself */
+    LAYER_FILE,
+    LAYER_VARIABLE,
+    LAYER_FLAG,
+    LAYER_QUERY,
+};
+
+struct settings_place {
+    enum settings_layer layer;
+    unsigned line; /* of the file */
 };
 
 struct text_list {
     size_t count;
     char text[LISTEN_MAX][LISTEN_BYTES_MAX];
+    struct settings_place places[LISTEN_MAX];
 };
 
 enum log_format_choice { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
@@ -51,6 +72,14 @@ struct settings {
     struct signing keys;                     /* none: changes are not signed */
     size_t namespace_count;                  /* [0] is "default" and always there */
     struct namespace_settings namespaces[NAMESPACES_MAX];
+
+    struct settings_place now; /* being read */
+    struct settings_place places[SETTINGS_MAX];
+    char
+        file[SETTINGS_FILE_BYTES_MAX + 1]; /* of LAYER_FILE, and of these lines; 0: not given */
+    unsigned section_lines[NAMESPACES_MAX];
+    unsigned namespace_lines[NAMESPACES_MAX][NAMESPACE_SETTINGS_MAX];
+    char ignored[SETTINGS_IGNORED_BYTES_MAX]; /* variables ACCORD_… that mean nothing to us */
 };
 
 /* The defaults. ACCORD_E_NOMEM. */
@@ -82,6 +111,18 @@ MUST_CHECK int settings_set(struct settings *s, const char *where, const char *n
 MUST_CHECK int settings_set_namespace(struct settings *s, const char *where,
                                       const char *namespace_name, const char *name,
                                       const char *value, char why[SETTINGS_WHY_BYTES_MAX]);
+
+/* Puts before `why` where the setting was given ("accord.conf:12: "; `index`: which of a list),
+ * unless nobody gave it, or status is ACCORD_OK. Always returns `status`. */
+int settings_blame(const struct settings *s, const char *name, size_t index, int status,
+                   char *why, size_t why_bytes);
+int settings_blame_namespace(const struct settings *s, size_t namespace_index, const char *name,
+                             int status, char *why, size_t why_bytes);
+
+/* Names what differs and is fixed while a node runs: "memory, [namespace g] ttl". Cut with "…"
+ * where `out` ends; empty: nothing. */
+void settings_differ(const struct settings *a, const struct settings *b,
+                     char out[SETTINGS_DIFFER_BYTES_MAX]);
 
 /* Adds the key of a file: one newline at its end is none of it. `name` begins the message.
  * ACCORD_E_INVALID: too short or too long, or no file; ACCORD_E_DENIED: others may read it, or

@@ -13,6 +13,11 @@
 
 #define HOLD_OFF_NS (60 * NS_PER_S) /* where there are versions; as defs/setting.def says */
 
+static int blame(const struct settings *s, const char *name, int status, char *why)
+{
+    return settings_blame(s, name, 0, status, why, SETTINGS_WHY_BYTES_MAX);
+}
+
 static bool name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -92,7 +97,9 @@ static int read_secret(const char *name, const char *path, char secret[PASSWORD_
 
     if (fd < 0 || fstat(fd, &st) != 0)
         status = settings_fail(why, errno == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO,
-                               "%s %.400s: %s", name, path, strerror(errno));
+                               "%s %.400s: %s; give a file whose first line is the secret, "
+                               "readable by its owner only",
+                               name, path, strerror(errno));
     else if (st.st_mode & 077)
         status =
             settings_fail(why, ACCORD_E_DENIED,
@@ -124,7 +131,7 @@ static bool has_http(const struct settings *s)
 }
 
 /* Who asks is known by address alone. */
-static int finish_machines(struct settings *s, char *why)
+static int check_machines(struct settings *s, char *why)
 {
     for (size_t i = 0; i < s->cluster_machines.count; i++) {
         const char *text = s->cluster_machines.text[i];
@@ -139,13 +146,22 @@ static int finish_machines(struct settings *s, char *why)
             why, ACCORD_E_INVALID,
             "cluster-machine means something only where this node listens: add "
             "--listen http://HOST:PORT");
-    if (s->acs_secret_file[0] && s->cluster_machines.count == 0)
-        return settings_fail(why, ACCORD_E_INVALID,
-                             "acs-secret-file means something only with a cluster-machine: say "
-                             "from which addresses commands may come");
-    return s->acs_secret_file[0]
-               ? read_secret("acs-secret-file", s->acs_secret_file, s->acs_secret, why)
-               : ACCORD_OK;
+    return ACCORD_OK;
+}
+
+static int finish_machines(struct settings *s, char *why)
+{
+    int status = blame(s, "cluster-machine", check_machines(s, why), why);
+
+    if (status != ACCORD_OK || !s->acs_secret_file[0])
+        return status;
+    if (s->cluster_machines.count == 0)
+        status = settings_fail(why, ACCORD_E_INVALID,
+                               "acs-secret-file means something only with a cluster-machine: "
+                               "say from which addresses commands may come");
+    else
+        status = read_secret("acs-secret-file", s->acs_secret_file, s->acs_secret, why);
+    return blame(s, "acs-secret-file", status, why);
 }
 
 /* ---- signing keys --------------------------------------------------------------------------
@@ -194,23 +210,26 @@ int settings_read_key(struct signing *keys, const char *name, const char *path,
 
 static int read_keys(struct settings *s, char *why)
 {
-    const char *alone = s->signing_old_key_file[0] ? "signing-old-key-file"
-                        : s->unsigned_removals > 0 ? "unsigned-removals"
-                        : s->signing > 0           ? "signing"
-                                                   : NULL;
+    const char *alone = s->signing_old_key_file[0]        ? "signing-old-key-file"
+                        : s->unsigned_removals > 0        ? "unsigned-removals"
+                        : settings_is_given(s, "signing") ? "signing"
+                                                          : NULL;
 
     s->keys = (struct signing){.accept_unsigned = s->signing == SIGNING_ACCEPT};
     if (!s->signing_key_file[0])
-        return alone ? settings_fail(why, ACCORD_E_INVALID,
-                                     "%s means something only with a signing-key-file: give "
-                                     "one, or leave it out",
-                                     alone)
+        return alone ? blame(s, alone,
+                             settings_fail(why, ACCORD_E_INVALID,
+                                           "%s means something only with a signing-key-file: "
+                                           "give one, or leave it out",
+                                           alone),
+                             why)
                      : ACCORD_OK;
     int status = settings_read_key(&s->keys, "signing-key-file", s->signing_key_file, why);
-    if (status == ACCORD_OK && s->signing_old_key_file[0])
-        status =
-            settings_read_key(&s->keys, "signing-old-key-file", s->signing_old_key_file, why);
-    return status;
+    if (status != ACCORD_OK || !s->signing_old_key_file[0])
+        return blame(s, "signing-key-file", status, why);
+    return blame(
+        s, "signing-old-key-file",
+        settings_read_key(&s->keys, "signing-old-key-file", s->signing_old_key_file, why), why);
 }
 
 /* Where versions guard, what bears none must be guarded all the same. */
@@ -219,10 +238,13 @@ static int finish_fences(struct settings *s, char *why)
     for (size_t i = 0; i < s->namespace_count; i++) {
         struct namespace_settings *n = &s->namespaces[i];
         if (n->hold_off_ns == UINT64_MAX)
-            return settings_fail(why, ACCORD_E_INVALID,
-                                 "[namespace %s]: hold_off = never would keep a removed key "
-                                 "out for good; give the longest lag of a replica",
-                                 n->name[0] ? n->name : "default");
+            return settings_blame_namespace(
+                s, i, "hold_off",
+                settings_fail(why, ACCORD_E_INVALID,
+                              "[namespace %s]: hold_off = never would keep a removed key "
+                              "out for good; give the longest lag of a replica",
+                              n->name[0] ? n->name : "default"),
+                why, SETTINGS_WHY_BYTES_MAX);
         if (n->version != VERSION_NONE && n->hold_off_ns == 0)
             n->hold_off_ns = HOLD_OFF_NS;
     }
@@ -236,24 +258,28 @@ static int check_max_stale(const struct settings *s, char *why)
         const struct namespace_settings *n = &s->namespaces[i];
         if (s->max_stale_given && n->max_stale_ns != UINT64_MAX &&
             n->max_stale_ns > s->max_stale_ns)
-            return settings_fail(why, ACCORD_E_INVALID,
-                                 "[namespace %s]: max_stale is larger than the node's own "
-                                 "max-stale; a namespace can only be tighter",
-                                 n->name[0] ? n->name : "default");
+            return settings_blame_namespace(
+                s, i, "max_stale",
+                settings_fail(why, ACCORD_E_INVALID,
+                              "[namespace %s]: max_stale is larger than the node's own "
+                              "max-stale; a namespace can only be tighter",
+                              n->name[0] ? n->name : "default"),
+                why, SETTINGS_WHY_BYTES_MAX);
     }
     return ACCORD_OK;
 }
 
 int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
 {
-    int status = finish_name(s, why);
+    int status = blame(s, "name", finish_name(s, why), why);
 
     if (status == ACCORD_OK)
         status = finish_bus(s, why);
     if (status == ACCORD_OK)
         status = finish_socket(s, why);
     if (status == ACCORD_OK && s->password_file[0])
-        status = read_secret("password-file", s->password_file, s->password, why);
+        status = blame(s, "password-file",
+                       read_secret("password-file", s->password_file, s->password, why), why);
     if (status == ACCORD_OK)
         status = finish_machines(s, why);
     if (status == ACCORD_OK)
@@ -263,9 +289,11 @@ int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
     if (status == ACCORD_OK)
         status = check_max_stale(s, why);
     if (status == ACCORD_OK && s->ack == ACK_LOCAL && !s->state[0])
-        status =
+        status = blame(
+            s, "ack",
             settings_fail(why, ACCORD_E_INVALID,
                           "ack is local, but there is no state folder to keep removals in: "
-                          "give one with --state DIR");
+                          "give one with --state DIR"),
+            why);
     return status;
 }

@@ -11,6 +11,7 @@
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { LISTS_MAX = 8 };
 
@@ -53,7 +54,8 @@ struct file_layer {
     const char *path;
     FILE *file;
     unsigned line;
-    char section[NAMESPACE_BYTES_MAX + 32]; /* as checked last */
+    unsigned given[SETTINGS_MAX];           /* in which line; 0: not yet */
+    char section[NAMESPACE_BYTES_MAX + 32]; /* whole: inih cuts its own after 49 bytes */
 };
 
 static void file_where(const struct file_layer *f, char where[1100])
@@ -88,6 +90,7 @@ static void check_line(struct file_layer *f, const char *where, const char *line
         }
         memcpy(name, line + 1, close - 1);
         name[close - 1] = 0;
+        snprintf(f->section, sizeof f->section, "%s", name);
         f->layer.status = file_section(f, where, name);
         return;
     }
@@ -156,12 +159,35 @@ static const char *namespace_of_section(const char *section)
     return section + strspn(section, " ");
 }
 
+/* The later of two would win in silence. */
+static int once(struct file_layer *f, const char *where, const char *what, unsigned *line)
+{
+    if (*line != 0)
+        return settings_fail(f->layer.why, ACCORD_E_INVALID,
+                             "%s: %.100s was given in line %u: leave one of both out", where,
+                             what, *line);
+    *line = f->line;
+    return ACCORD_OK;
+}
+
+static int begin_namespace(struct file_layer *f, const char *where, const char *name)
+{
+    struct settings *s = f->layer.settings;
+    char what[NAMESPACE_BYTES_MAX + 32];
+    int status = settings_declare_namespace(s, where, name, f->layer.why);
+
+    if (status != ACCORD_OK)
+        return status;
+    snprintf(what, sizeof what, "[namespace %s]", name);
+    return once(f, where, what, &s->section_lines[settings_namespace_index(s, name)]);
+}
+
 static int file_section(struct file_layer *f, const char *where, const char *section)
 {
     const char *name = namespace_of_section(section);
 
     if (name)
-        return settings_declare_namespace(f->layer.settings, where, name, f->layer.why);
+        return begin_namespace(f, where, name);
     if (is_node_section(section))
         return ACCORD_OK;
     if (strncmp(section, "name", 4) == 0) /* "[namespace]", "[namepsace user]" */
@@ -174,21 +200,47 @@ static int file_section(struct file_layer *f, const char *where, const char *sec
                          strncmp(section, "no", 2) == 0 ? "" : section);
 }
 
+/* Lists may go on in another line; names that nobody knows are refused later. */
+static int once_each(struct file_layer *f, const char *where, const char *of_namespace,
+                     const char *name)
+{
+    struct settings *s = f->layer.settings;
+    const struct setting *d = settings_find(of_namespace != NULL, name);
+    size_t count;
+
+    if (!d || d->kind == SETTING_LIST)
+        return ACCORD_OK;
+    size_t index = (size_t)(d - settings_table(of_namespace != NULL, &count));
+    unsigned *line = &f->given[index];
+    if (of_namespace) {
+        size_t at = settings_namespace_index(s, of_namespace);
+        ASSERT(at < NAMESPACES_MAX); /* its section declared it */
+        line = &s->namespace_lines[at][index];
+    }
+    return once(f, where, d->name, line);
+}
+
 static int file_value(void *user, const char *section, const char *name, const char *value)
 {
     struct file_layer *f = user;
-    const char *of_namespace = namespace_of_section(section);
+    const char *of_namespace = namespace_of_section(f->section);
     char where[1100];
 
+    (void)section;
     if (f->layer.status != ACCORD_OK)
         return 0;
     file_where(f, where);
+    f->layer.settings->now = (struct settings_place){LAYER_FILE, f->line};
+    if (strcmp(name, "ClusterMachine") == 0 && !of_namespace)
+        name = "cluster-machine";
+    f->layer.status = once_each(f, where, of_namespace, name);
+    if (f->layer.status != ACCORD_OK)
+        return 0;
     if (of_namespace)
         f->layer.status = settings_set_namespace(f->layer.settings, where, of_namespace, name,
                                                  value ? value : "", f->layer.why);
     else
-        layer_set(&f->layer, where, strcmp(name, "ClusterMachine") ? name : "cluster-machine",
-                  value ? value : "");
+        layer_set(&f->layer, where, name, value ? value : "");
     return f->layer.status == ACCORD_OK;
 }
 
@@ -205,7 +257,11 @@ int settings_read_file(struct settings *s, const char *path, char why[SETTINGS_W
                                                : ACCORD_E_IO,
                              "%.400s: the configuration file cannot be read: %s", path,
                              strerror(errno));
+    snprintf(s->file, sizeof s->file, "%s", path);
+    memset(s->section_lines, 0, sizeof s->section_lines);
+    memset(s->namespace_lines, 0, sizeof s->namespace_lines);
     line = ini_parse_stream(read_line, &f, file_value, &f);
+    s->now = (struct settings_place){0};
     if (f.layer.status == ACCORD_OK && ferror(f.file))
         f.layer.status = settings_fail(why, ACCORD_E_IO, "%.400s: cannot be read: %s", path,
                                        strerror(errno));
@@ -221,7 +277,7 @@ int settings_read_file(struct settings *s, const char *path, char why[SETTINGS_W
 /* ---- environment, flags, query -------------------------------------------------------------
  */
 
-static void variable_of(const char *name, char variable[64])
+void settings_variable_of(const char *name, char variable[64])
 {
     snprintf(variable, 64, "ACCORD_%s", name);
     for (char *at = variable; *at; at++) {
@@ -232,19 +288,63 @@ static void variable_of(const char *name, char variable[64])
     }
 }
 
+/* What others of our programs read, tests and the command on-cold-boot among them. */
+static bool is_of_others(const char *name)
+{
+    static const char *const others[] = {"BUILD",       "SANITIZED", "TRACES",
+                                         "NATS_SERVER", "TIMES",     "SLOW_SECONDS",
+                                         "WHY",         "CAUSE",     "POSITION"};
+
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        if (strcmp(name, others[i]) == 0)
+            return true;
+    return strncmp(name, "TEST_", 5) == 0 || strncmp(name, "BENCH_", 6) == 0;
+}
+
+/* "ACCORD_MEMROY" is as wrong as --memroy; but who set it may have meant another program. */
+static void note_ignored(struct settings *s)
+{
+    size_t used = 0;
+
+    s->ignored[0] = 0;
+    for (char **at = environ; *at && used < sizeof s->ignored; at++) {
+        char name[64], variable[64];
+        size_t bytes = strcspn(*at, "=");
+        if (strncmp(*at, "ACCORD_", 7) != 0 || bytes >= sizeof name)
+            continue;
+        for (size_t i = 7; i <= bytes; i++)
+            name[i - 7] = (char)(i == bytes ? 0 : (*at)[i]);
+        if (is_of_others(name))
+            continue;
+        for (char *c = name; *c; c++)
+            *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+        if (settings_find(false, name))
+            continue;
+        const char *near = settings_nearest(false, name);
+        settings_variable_of(near ? near : "", variable);
+        used += (size_t)snprintf(s->ignored + used, sizeof s->ignored - used, "%s%.*s%s%s%s",
+                                 used > 0 ? ", " : "", (int)bytes, *at,
+                                 near ? " (did you mean " : "", near ? variable : "",
+                                 near ? "?)" : "");
+    }
+}
+
 int settings_read_environment(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
 {
     struct layer l = {.settings = s, .why = why};
     size_t count;
     const struct setting *all = settings_table(false, &count);
 
+    s->now = (struct settings_place){LAYER_VARIABLE, 0};
     for (size_t i = 0; i < count && l.status == ACCORD_OK; i++) {
         char variable[64];
-        variable_of(all[i].name, variable);
+        settings_variable_of(all[i].name, variable);
         const char *value = getenv(variable);
         if (value && *value)
             layer_set(&l, variable, all[i].name, value);
     }
+    s->now = (struct settings_place){0};
+    note_ignored(s);
     return l.status;
 }
 
@@ -280,6 +380,7 @@ int settings_read_flags(struct settings *s, int argc, char **argv,
 {
     struct layer l = {.settings = s, .why = why};
 
+    s->now = (struct settings_place){LAYER_FLAG, 0};
     for (int i = 1; i < argc && l.status == ACCORD_OK;) {
         char name[64], where[80];
         const char *value;
@@ -290,6 +391,7 @@ int settings_read_flags(struct settings *s, int argc, char **argv,
         layer_set(&l, where, name, value);
         i += used;
     }
+    s->now = (struct settings_place){0};
     return l.status;
 }
 
@@ -321,6 +423,7 @@ int settings_read_query(struct settings *s, const char *query, char why[SETTINGS
     struct layer l = {.settings = s, .why = why};
     const char *at = query[0] == '?' ? query + 1 : query;
 
+    s->now = (struct settings_place){LAYER_QUERY, 0};
     while (*at && l.status == ACCORD_OK) {
         char name[64], value[1100];
         const char *end = at + strcspn(at, "&");
@@ -333,6 +436,7 @@ int settings_read_query(struct settings *s, const char *query, char why[SETTINGS
         layer_set(&l, "embed", name, value);
         at = *end ? end + 1 : end;
     }
+    s->now = (struct settings_place){0};
     return l.status;
 }
 

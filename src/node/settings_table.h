@@ -42,6 +42,12 @@ MUST_CHECK bool settings_store(const struct setting *d, void *base, const char *
 /* A section header is enough to declare a namespace. */
 MUST_CHECK int settings_declare_namespace(struct settings *s, const char *where,
                                           const char *name, char why[SETTINGS_WHY_BYTES_MAX]);
+/* "ACCORD_MAX_STALE" of "max-stale". */
+void settings_variable_of(const char *name, char variable[64]);
+/* NAMESPACES_MAX: none of that name. */
+size_t settings_namespace_index(const struct settings *s, const char *name);
+/* By any layer, be it the default's value. */
+bool settings_is_given(const struct settings *s, const char *name);
 /* One line for `why`. Always returns `status`. */
 PRINTF_LIKE(3, 4)
 int settings_fail(char why[SETTINGS_WHY_BYTES_MAX], int status, const char *format, ...);

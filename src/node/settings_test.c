@@ -479,7 +479,10 @@ TEST(a_signing_key_must_be_its_owners_alone_and_long_enough)
 TEST(settings_about_signing_need_a_key)
 {
     static const char *const alone[][2] = {
-        {"unsigned-removals", "10"}, {"signing", "accept"}, {"signing-old-key-file", "/x"}};
+        {"unsigned-removals", "10"},
+        {"signing", "accept"},
+        {"signing", "require"}, /* the default, but who says it believes in a key */
+        {"signing-old-key-file", "/x"}};
 
     for (size_t i = 0; i < COUNT_OF(alone); i++) {
         struct settings *s = fresh();
@@ -491,4 +494,241 @@ TEST(settings_about_signing_need_a_key)
         CHECK(strstr(why, "signing-key-file"));
         settings_free(s);
     }
+}
+
+/* ---- where it was given
+ * ----------------------------------------------------------------------
+ */
+
+/* As file_refused(), of what only settings_finish() can know. */
+static void finish_refused(const char *text, unsigned line, const char *part)
+{
+    struct settings *s = fresh();
+    const char *path = file_with(text);
+    char where[600];
+
+    CHECK(settings_read_file(s, path, why) == ACCORD_OK);
+    CHECK(settings_set(s, "x", "socket", "/tmp/x.sock", why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) != ACCORD_OK);
+    snprintf(where, sizeof where, "%s:%u: ", path, line);
+    if (strncmp(why, where, strlen(where)) != 0 || !strstr(why, part))
+        fprintf(stderr, "expected %s…%s, got: %s\n", where, part, why);
+    CHECK(strncmp(why, where, strlen(where)) == 0);
+    CHECK(strstr(why, part));
+    settings_free(s);
+}
+
+TEST(what_is_refused_at_the_end_is_named_with_its_line)
+{
+    finish_refused("\nname = a b\n", 2, "must be letters, digits");
+    finish_refused("name = n\npassword-file = /nope\n", 2, "whose first line is the secret");
+    finish_refused("name = n\nack = local\n", 2, "--state DIR");
+    finish_refused("name = n\n\nsigning = require\n", 3, "signing-key-file");
+    finish_refused("name = n\nsigning-key-file = /nope\n", 2, "No such file");
+    finish_refused("name = n\ncluster-machine = 10.0.0.7\n", 2, "add --listen");
+    finish_refused("name = n\nacs-secret-file = /nope\n", 2, "cluster-machine");
+    finish_refused("name = n\n[namespace g]\n\nhold_off = never\n", 4, "hold_off = never");
+    finish_refused("name = n\nmax-stale = 1s\n[namespace g]\nmax_stale = 2s\n", 4, "larger");
+}
+
+TEST(what_is_refused_at_the_end_is_named_with_its_flag_or_variable)
+{
+    struct settings *s = fresh();
+    char *flags[] = {"serve", "--name=a b"};
+
+    CHECK(settings_read_file(s, file_with("name = c d\n"), why) == ACCORD_OK);
+    CHECK(setenv("ACCORD_NAME", "e f", 1) == 0);
+    CHECK(settings_read_environment(s, why) == ACCORD_OK);
+    CHECK(unsetenv("ACCORD_NAME") == 0);
+    CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+    CHECK(strncmp(why, "ACCORD_NAME: name is \"e f\"", 26) == 0);
+    CHECK(settings_read_flags(s, 2, flags, why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+    CHECK(strncmp(why, "--name: name is \"a b\"", 21) == 0);
+    CHECK(settings_read_query(s, "name=g%20h", why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+    CHECK(strncmp(why, "embed: name is \"g h\"", 20) == 0);
+    settings_free(s);
+}
+
+TEST(each_word_of_a_list_has_its_own_place)
+{
+    struct settings *s = fresh();
+    const char *path = file_with("listen = a b\n\nlisten = c\n");
+    char where[600];
+
+    CHECK(settings_read_file(s, path, why) == ACCORD_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        snprintf(why, sizeof why, "wrong");
+        CHECK(settings_blame(s, "listen", i, ACCORD_E_IO, why, sizeof why) == ACCORD_E_IO);
+        snprintf(where, sizeof where, "%s:%d: wrong", path, i < 2 ? 1 : 3);
+        CHECK(strcmp(why, where) == 0);
+    }
+    CHECK(settings_blame(s, "listen", 0, ACCORD_OK, why, sizeof why) == ACCORD_OK);
+    CHECK(strcmp(why, where) == 0);
+    CHECK(settings_blame(s, "bus", 0, ACCORD_E_IO, why, sizeof why) == ACCORD_E_IO);
+    CHECK(strcmp(why, where) == 0);
+    CHECK(settings_blame(s, "listen", 0, ACCORD_E_IO, why, 24) == ACCORD_E_IO);
+    CHECK(strcmp(why, where) == 0); /* no room for both */
+    settings_free(s);
+}
+
+TEST(what_a_file_gives_twice_is_refused)
+{
+    file_refused("[node]\nmemory = 8M\n\nmemory = 8M\n", 4, "memory was given in line 2");
+    file_refused("max-stale = 1s\n[node]\nmax_stale = 2s\n", 3,
+                 "max-stale was given in line 1");
+    file_refused("[namespace g]\n\n[namespace g]\n", 3, "[namespace g] was given in line 1");
+    file_refused("[namespace default]\n[namespace default]\n", 2, "was given in line 1");
+    file_refused("[namespace g]\nttl = 1s\nttl = 1s\n", 3, "ttl was given in line 2");
+
+    struct settings *s = fresh();
+    CHECK(settings_read_file(s,
+                             file_with("listen = a\nlisten = b\n[namespace g]\nttl = 1s\n"
+                                       "[namespace h]\nttl = 1s\n[node]\nmemory = 8M\n"),
+                             why) == ACCORD_OK);
+    CHECK(s->listen.count == 2);
+    CHECK(settings_read_file(s, file_with("memory = 8M\n[namespace g]\nttl = 1s\n"), why) ==
+          ACCORD_OK); /* twice over two files is none */
+    settings_free(s);
+}
+
+TEST(a_namespace_of_64_bytes_keeps_its_name_in_a_file)
+{
+    struct settings *s = fresh();
+    char text[400], name[NAMESPACE_BYTES_MAX + 1] = "";
+
+    memset(name, 'n', NAMESPACE_BYTES_MAX);
+    snprintf(text, sizeof text, "[namespace %s]\nttl = 1s\n[node]\nmemory = 8M\n", name);
+    CHECK(settings_read_file(s, file_with(text), why) == ACCORD_OK);
+    CHECK(s->namespace_count == 2);
+    CHECK(strcmp(s->namespaces[1].name, name) == 0);
+    CHECK(s->namespaces[1].ttl_ns == NS_PER_S);
+    snprintf(text, sizeof text, "[namespace %s]\nttl = 1s\nttl = 1s\n", name);
+    file_refused(text, 3, "ttl was given in line 2");
+    settings_free(s);
+}
+
+TEST(a_guess_is_made_only_where_it_is_near)
+{
+    struct settings *s = fresh();
+    static const char *const far[] = {"foo", "xyz", "lg", "lo", "memorandum", "colour"};
+    static const char *const near[][2] = {
+        {"bsu", "bus"},        {"nmae", "name"},
+        {"sockte", "socket"},  {"max_stal", "max-stale"},
+        {"lissten", "listen"}, {"on_cold_bot", "on-cold-boot"}};
+    char part[64];
+
+    for (size_t i = 0; i < COUNT_OF(far); i++) {
+        CHECK(settings_set(s, "x", far[i], "1", why) == ACCORD_E_INVALID);
+        CHECK(!strstr(why, "did you mean"));
+        CHECK(strstr(why, "accord serve --help lists them"));
+    }
+    for (size_t i = 0; i < COUNT_OF(near); i++) {
+        snprintf(part, sizeof part, "did you mean \"%s\"?", near[i][1]);
+        CHECK(settings_set(s, "x", near[i][0], "1", why) == ACCORD_E_INVALID);
+        CHECK(strstr(why, part));
+    }
+    settings_free(s);
+}
+
+TEST(variables_that_mean_nothing_are_noted_and_those_of_other_programs_are_not)
+{
+    static const char *const others[] = {"ACCORD_BUILD",   "ACCORD_TEST_SEEDS",
+                                         "ACCORD_BENCH_X", "ACCORD_NATS_SERVER",
+                                         "ACCORD_TRACES",  "ACCORD_WHY"};
+    struct settings *s = fresh();
+    char longest[200];
+
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        CHECK(setenv(others[i], "x", 0) == 0);
+    CHECK(settings_read_environment(s, why) == ACCORD_OK);
+    CHECK(strcmp(s->ignored, "") == 0);
+    CHECK(setenv("ACCORD_FOO", "bad", 1) == 0);
+    CHECK(settings_read_environment(s, why) == ACCORD_OK);
+    CHECK(strcmp(s->ignored, "ACCORD_FOO") == 0);
+    CHECK(unsetenv("ACCORD_FOO") == 0);
+    CHECK(setenv("ACCORD_MEMROY", "1G", 1) == 0);
+    CHECK(settings_read_environment(s, why) == ACCORD_OK);
+    CHECK(strcmp(s->ignored, "ACCORD_MEMROY (did you mean ACCORD_MEMORY?)") == 0);
+    for (int i = 0; i < 40; i++) { /* more than fit */
+        snprintf(longest, sizeof longest, "ACCORD_NOTHING_OF_OURS_%d", i);
+        CHECK(setenv(longest, "1", 1) == 0);
+    }
+    CHECK(settings_read_environment(s, why) == ACCORD_OK);
+    CHECK(strlen(s->ignored) == sizeof s->ignored - 1);
+    for (int i = 0; i < 40; i++) {
+        snprintf(longest, sizeof longest, "ACCORD_NOTHING_OF_OURS_%d", i);
+        CHECK(unsetenv(longest) == 0);
+    }
+    CHECK(unsetenv("ACCORD_MEMROY") == 0);
+    for (size_t i = 0; i < COUNT_OF(others); i++)
+        CHECK(unsetenv(others[i]) == 0);
+    settings_free(s);
+}
+
+/* ---- what differs ---------------------------------------------------------------------------
+ */
+
+static void differ(const char *a, const char *b, const char *expected)
+{
+    struct settings *x = fresh(), *y = fresh();
+    char out[SETTINGS_DIFFER_BYTES_MAX];
+
+    CHECK(settings_read_file(x, file_with(a), why) == ACCORD_OK);
+    CHECK(settings_read_file(y, file_with(b), why) == ACCORD_OK);
+    settings_differ(x, y, out);
+    if (strcmp(out, expected) != 0)
+        fprintf(stderr, "expected %s, got: %s\n", expected, out);
+    CHECK(strcmp(out, expected) == 0);
+    settings_free(x);
+    settings_free(y);
+}
+
+TEST(what_differs_between_two_settings_is_named)
+{
+    differ("memory = 8M\n", "\n\nmemory = 8M\n", "");
+    differ("log = json\nlog-level = debug\n", "", "");
+    differ("listen = a b\n", "listen = a\nlisten = b\n", "");
+    differ("listen = a\n", "listen = b\n", "listen");
+    differ("memory = 8M\nname = a\n[namespace g]\nttl = 1s\n",
+           "memory = 9M\nname = a\n[namespace g]\nttl = 2s\n", "memory, [namespace g] ttl");
+    differ("[namespace g]\n[namespace h]\n", "[namespace h]\n[namespace i]\n",
+           "[namespace g], [namespace i]");
+    differ("[namespace g]\n[namespace h]\n", "[namespace h]\n[namespace g]\n", "");
+}
+
+TEST(what_differs_is_cut_where_it_does_not_fit)
+{
+    struct settings *x = fresh(), *y = fresh();
+    char out[SETTINGS_DIFFER_BYTES_MAX], name[32];
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "n%d", i);
+        CHECK(settings_set_namespace(x, "x", name, "ttl", "1s", why) == ACCORD_OK);
+    }
+    settings_differ(x, y, out);
+    CHECK(strncmp(out, "[namespace n0], [namespace n1], ", 32) == 0);
+    CHECK(strlen(out) < sizeof out);
+    CHECK(strcmp(out + strlen(out) - strlen("], …"), "], …") == 0);
+    CHECK(!strstr(out, "…,"));
+    settings_free(x);
+    settings_free(y);
+}
+
+TEST(another_password_in_the_same_file_differs)
+{
+    struct settings *x = fresh(), *y = fresh();
+    char out[SETTINGS_DIFFER_BYTES_MAX];
+
+    x->password[0] = 'a';
+    y->password[0] = 'b';
+    y->keys.keys[0] = (struct signing_key){0};
+    settings_differ(x, y, out);
+    CHECK(strcmp(out, "password-file") == 0);
+    memset(&y->keys.keys[0], 1, sizeof y->keys.keys[0]);
+    settings_differ(x, y, out);
+    CHECK(strcmp(out, "password-file, signing-key-file") == 0);
+    settings_free(x);
+    settings_free(y);
 }

@@ -180,9 +180,10 @@ def hup_takes_the_log_level_and_keeps_the_rest():
         write("info", "16M")
         node = start("web1", "--config", config, plain=True)
         node.ready()
-        write("info", "32M")
+        write("warn", "32M")
         node.process.send_signal(signal.SIGHUP)
-        expect("restart_for=" in node.logged("event=reloaded"))
+        line = node.logged("event=reloaded")
+        expect("level=warn" in line and "restart_for=memory" in line, line)
         write("nonsense", "32M")
         node.process.send_signal(signal.SIGHUP)
         expect(f"{config}:3: log-level is " in node.logged("SIGHUP: nothing was changed"))
@@ -227,6 +228,39 @@ def a_bad_line_of_the_file_is_named():
         done = run("serve", "--config", config)
         expect(done.returncode == 2, done)
         expect(f"{config}:4: ttl is \"soon\", but must be a time like" in done.stderr, done.stderr)
+
+
+@test
+def what_is_wrong_only_later_is_named_with_its_place_too():
+    with nodes() as start:
+        config = os.path.join(start.folder, "a.conf")
+        for line, part in (("name = a b", "must be letters"),
+                           ("bus = foo:bar", "names no bus"),
+                           ("bus = redis://x:y:z", "is no host:port"),
+                           ("listen = udp://x", "expected unix:"),
+                           ("listen = tcp://0.0.0.0:7001", "set a password"),
+                           ("password-file = /nope", "No such file"),
+                           ("ack = local", "--state DIR"),
+                           ("signing = require", "signing-key-file")):
+            with open(config, "w", encoding="ascii") as f:
+                f.write(f"socket = {start.folder}/a.sock\n{line}\n")
+            other = ["--bus", "memory:x"] if not line.startswith("bus") else []
+            done = run("serve", "--config", config, *other)
+            expect(done.returncode == 2, line, done)
+            expect(f"{config}:2: " in done.stderr and part in done.stderr, line, done.stderr)
+        done = run("serve", "--socket", start.folder + "/a.sock", "--bus", "memory:x",
+                   "--listen", "udp://x")
+        expect(done.returncode == 2 and "--listen: udp://x: " in done.stderr, done)
+
+
+@test
+def a_variable_that_is_no_setting_is_warned_of():
+    with nodes() as start:
+        node = start("web1", environment={"ACCORD_MEMROY": "1G", "ACCORD_BUILD": "x"})
+        line = node.logged("event=environment")
+        expect("ACCORD_MEMROY (did you mean ACCORD_MEMORY?)" in line, line)
+        expect("ACCORD_BUILD" not in line, line)
+        node.ready()
 
 
 @test

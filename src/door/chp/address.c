@@ -41,7 +41,7 @@ static int take_host(const struct addrinfo *list, struct chp_address *a,
                  "%s is open to other hosts, and the protocol has no password: listen on "
                  "chp://127.0.0.1 and let others in through a tunnel (ssh -L, WireGuard)",
                  a->text);
-        return ACCORD_E_DENIED;
+        return ACCORD_E_INVALID;
     }
     if (getnameinfo(at->ai_addr, at->ai_addrlen, host, sizeof host, NULL, 0, NI_NUMERICHOST) !=
         0) {

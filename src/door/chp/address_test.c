@@ -51,11 +51,11 @@ TEST(chp_address_that_is_none_is_refused_and_nothing_changed)
     CHECK(a.port == 7);
 }
 
-TEST(chp_address_open_to_other_hosts_is_denied)
+TEST(chp_address_open_to_other_hosts_is_refused)
 {
     struct chp_address a;
 
-    CHECK(parse("chp://0.0.0.0:5556", &a) == ACCORD_E_DENIED);
-    CHECK(parse("chp://[::]:5556", &a) == ACCORD_E_DENIED);
-    CHECK(parse("chp://192.0.2.1:5556", &a) == ACCORD_E_DENIED);
+    CHECK(parse("chp://0.0.0.0:5556", &a) == ACCORD_E_INVALID);
+    CHECK(parse("chp://[::]:5556", &a) == ACCORD_E_INVALID);
+    CHECK(parse("chp://192.0.2.1:5556", &a) == ACCORD_E_INVALID);
 }

@@ -21,7 +21,7 @@ struct chp_address {
     bool push;      /* the collector takes PUSH instead of PUB */
 };
 
-/* "chp://host:port", then "?collector=push". ACCORD_E_INVALID: it is none; ACCORD_E_DENIED: it
+/* "chp://host:port", then "?collector=push". ACCORD_E_INVALID: it is none, or it
  * is open to other hosts. Looks the name up. */
 MUST_CHECK int chp_address_parse(const char *text, struct chp_address *out,
                                  char why[DOOR_WHY_BYTES_MAX]);

@@ -247,7 +247,7 @@ TEST(a_door_has_a_bounded_number_of_listeners)
     struct world *w = world_new(NULL);
     char why[NET_WHY_BYTES_MAX];
 
-    CHECK(http_door_listen(w->door, "http://0.0.0.0:0", why) == ACCORD_E_DENIED);
+    CHECK(http_door_listen(w->door, "http://0.0.0.0:0", why) == ACCORD_E_INVALID);
     for (unsigned i = 1; i < HTTP_LISTENERS_MAX; i++)
         CHECK(http_door_listen(w->door, "http://127.0.0.1:0", why) == ACCORD_OK);
     CHECK(http_door_listen(w->door, "http://127.0.0.1:0", why) == ACCORD_E_FULL);

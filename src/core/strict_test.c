@@ -146,6 +146,29 @@ TEST(strict_removal_that_runs_out_of_time_names_who_has_not_confirmed)
     fleet_free(f);
 }
 
+/* Joins of nodes that are no core: who is asked names eight, and counts the others. */
+TEST(strict_removal_names_eight_nodes_and_counts_the_rest)
+{
+    static const char *const ghosts[] = {"g0", "g1", "g2", "g3", "g4",
+                                         "g5", "g6", "g7", "g8", "g9"};
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fleet_add(f, "web1");
+
+    fleet_start(f, n);
+    fleet_settle(f);
+    for (size_t i = 0; i < COUNT_OF(ghosts); i++)
+        fleet_insert_change(f, (struct change){.op = CHANGE_JOIN,
+                                               .origin = bytes_of_text(ghosts[i]),
+                                               .incarnation = {100 + i, 1},
+                                               .sequence = 1});
+    fleet_run(f, 20 * NS_PER_MS);
+    expect(f, ACCORD_E_TIMEOUT, "not confirmed by g0, g1, g2, g3, g4, g5, g6, g7 and 2 more");
+    struct fleet_answer *a = fleet_request(f, n, strictly("k", NS_PER_S));
+    fleet_run(f, NS_PER_S);
+    CHECK(a->count == 1);
+    fleet_free(f);
+}
+
 TEST(strict_removal_is_done_when_the_lease_of_who_is_cut_off_has_run_out)
 {
     struct fleet *f = three(/* ripe= */ true);

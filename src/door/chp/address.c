@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-#include "door/address.h"
 #include "door/chp/sockets.h"
+
+#include "net/address.h"
 
 #include <netdb.h>
 #include <stdio.h>

@@ -18,7 +18,9 @@ run 10 demo --seconds 4 --input "$tmp/bad"
 is demo-names-the-line-that-is-no-control-file says 'line 2: expected'
 run 10 demo --seconds 4 --trace /nowhere/at-all
 is demo-names-the-missing-trace says '/nowhere/at-all: No such file or directory'
-run 60 demo --seconds 4 --bus nonsense:x
+run 10 demo --seconds 4 --bus nonsense:x
+is demo-refuses-a-bus-that-is-none [ $code -eq 2 ]
+run 60 demo --seconds 4 --bus sqlite:/proc/nowhere/bus.db
 is demo-fails-where-its-nodes-cannot-start [ $code -eq 1 ]
 is demo-leaves-nothing-after-an-error leaves_nothing
 

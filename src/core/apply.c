@@ -159,16 +159,27 @@ static void copy_about(struct member *member, const struct change *change)
         *at = *at >= ' ' && *at <= '~' ? *at : '?';
 }
 
+/* Whether the sender's place is one of our log: the entry there is one that we applied too. A
+ * place of another epoch, or of a log that was cut back since, says nothing of what its sender
+ * has applied of ours. What is older than what we remember is believed. */
+static bool is_place_of_ours(const struct core *c, const struct change *beat)
+{
+    uint64_t here = trail_hash(&c->trail, beat->applied);
+
+    if (beat->lease_epoch != c->trail.cursor.epoch)
+        return false;
+    return here != 0 ? here == beat->applied_hash : !trail_reaches(&c->trail, beat->applied);
+}
+
 /* True: the sender has seen another entry where we both are. */
 static bool apply_beat(struct core *c, const struct entry *e, struct member *member)
 {
     const struct change *change = &e->change;
     bool news = members_beat(&c->members, member, e->position, c->now_ns);
+    bool ours = is_place_of_ours(c, change);
 
-    bool same_epoch = change->lease_epoch == c->trail.cursor.epoch;
-
-    if (same_epoch)
-        member->view.applied = change->applied; /* positions of another epoch say nothing */
+    if (ours)
+        member->view.applied = change->applied;
     member->view.self = is_own(c, change);
     copy_about(member, change);
     if (news)
@@ -177,17 +188,14 @@ static bool apply_beat(struct core *c, const struct entry *e, struct member *mem
         meet_self(c, e);
         return false;
     }
-    bool diverged =
-        same_epoch && trail_diverged(&c->trail, change->applied, change->applied_hash);
-    /* Positions of another log, or of one that was cut back since, say nothing of our join. */
-    bool knows_our_join = same_epoch && !diverged && change->applied < e->position &&
-                          change->applied >= c->own_position;
     if (bears_our_name(c, change))
-        meet_namesake(c, member, knows_our_join, news);
+        meet_namesake(c, member, ours && change->applied >= c->own_position, news);
     /* What was in the log when we began to read it anew tells of a time before: whatever was
      * seen then, we kept nothing of it. Else the same beat would send us back for as long as it
      * is in view. */
-    return diverged && e->position > c->anew_head;
+    return change->lease_epoch == c->trail.cursor.epoch &&
+           trail_diverged(&c->trail, change->applied, change->applied_hash) &&
+           e->position > c->anew_head;
 }
 
 /* True: it shows that the log is not what we took it for. */

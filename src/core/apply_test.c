@@ -23,13 +23,19 @@ static void fill(struct fleet *f, struct fleet_node *n, const char *key, const c
 }
 
 /* Delivers one entry at the next position, as the bus would. */
-static void deliver(struct fleet *f, struct fleet_node *n, struct change c)
+static void deliver_at(struct fleet *f, struct fleet_node *n, uint64_t position,
+                       struct change c)
 {
-    struct entry e = {.position = fleet_status(f, n).cursor.position + 1, .change = c};
+    struct entry e = {.position = position, .change = c};
 
     fleet_step(
         f, n,
         &(struct event){.type = EVENT_BUS_ENTRIES, .entries = {.entries = &e, .count = 1}});
+}
+
+static void deliver(struct fleet *f, struct fleet_node *n, struct change c)
+{
+    deliver_at(f, n, fleet_status(f, n).cursor.position + 1, c);
 }
 
 static struct change change(enum change_op op, const char *key)
@@ -323,11 +329,13 @@ TEST(apply_does_not_yield_to_a_beat_of_its_predecessor_from_another_log)
     fleet_kill(f, n);
     fleet_start(f, n);
     fleet_settle(f);
-    for (uint64_t i = 0; i < 2; i++) {
+    uint64_t newest = fleet_status(f, n).cursor.position;
+    deliver_at(f, n, newest + 10, change(CHANGE_REMOVE, "k")); /* no entry is at + 5 */
+    for (uint64_t i = 0; i < 3; i++) {
         struct change beat = change_of("web1", 0, CHANGE_BEAT, 0);
         beat.incarnation = before;
-        beat.lease_epoch = f->epoch + 1 - i;
-        beat.applied = fleet_status(f, n).cursor.position + i * 100;
+        beat.lease_epoch = f->epoch + (i == 0);
+        beat.applied = newest + (i == 0 ? 0 : i == 1 ? 5 : 100);
         beat.applied_hash = 12345;
         deliver(f, n, beat);
         CHECK(!n->fatal);

@@ -200,6 +200,29 @@ TEST(strict_removal_takes_no_later_beat_for_a_confirmation)
     fleet_free(f);
 }
 
+/* Web2 has not noticed yet that the log was cut back, and its beat was on its way: the place
+ * that it names is of what was lost, and nothing of what stands there now has reached it. */
+TEST(strict_removal_takes_no_place_in_a_log_that_was_lost_for_a_confirmation)
+{
+    struct fleet *f = three(/* ripe= */ true);
+    struct fleet_node *n = &f->nodes[0];
+
+    f->nodes[1].reading = false;
+    expect(f, ACCORD_E_TIMEOUT, "not confirmed by web2");
+    struct fleet_answer *a = fleet_request(f, n, strictly("k", NS_PER_S));
+    fleet_run(f, 5 * NS_PER_MS);
+    struct change beat = {
+        .op = CHANGE_BEAT, .origin = bytes_of_text("web2"), .message = {78, 1}};
+    beat.incarnation = f->nodes[1].settings.incarnation;
+    beat.lease_epoch = f->epoch;
+    beat.applied = fleet_status(f, n).cursor.position + 50;
+    beat.applied_hash = 12345;
+    fleet_insert_change(f, beat);
+    fleet_run(f, NS_PER_S);
+    CHECK(a->count == 1);
+    fleet_free(f);
+}
+
 TEST(strict_removal_does_not_wait_for_who_has_been_silent_long_enough)
 {
     struct fleet *f = three(/* ripe= */ true);

@@ -189,8 +189,9 @@ struct accord_loaded {
     struct accord_fill_options options;
     void (*release)(void *context); /* may be NULL */
 };
-/* Reads the origin. 0: *out is filled; anything else: failed, nothing is stored, and
- * accord_get_or_set() answers ACCORD_E_LOADER. */
+/* Reads the origin. 0: *out is filled; anything else: failed, nothing is stored, nothing is
+ * released, and accord_get_or_set() answers ACCORD_E_LOADER; accord_last_error() then names the
+ * key and the number. */
 typedef int (*accord_loader)(void *context, struct accord_loaded *out);
 
 /* get, or load and fill: one loader per key and host at a time, its result shared (also called
@@ -199,7 +200,8 @@ typedef int (*accord_loader)(void *context, struct accord_loaded *out);
  * A hit that is due for a refresh, and a value within its grace, make one caller load, in this
  * call; all others have the value there is at once, and so has that caller if its loader fails.
  * out->state says what came: HIT, STALE, NEGATIVE, or what the loader gave (HIT, NEGATIVE;
- * UNSURE: loaded, but not cached: something was removed meanwhile, or no daemon could keep it).
+ * UNSURE: loaded, but not cached: something was removed meanwhile, or no daemon could keep it;
+ * accord_last_error() says which).
  * ACCORD_E_SIZE as of accord_get(). */
 ACCORD_API int accord_get_or_set(struct accord *a, const void *key, size_t key_bytes,
                                  accord_loader load, void *context,

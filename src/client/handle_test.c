@@ -699,6 +699,8 @@ struct source {
     const char *value; /* NULL: the loader fails */
     bool negative, remove;
     int loads, releases;
+    const char *const *tags;
+    size_t tag_count;
 };
 
 static void source_release(void *context)
@@ -721,7 +723,16 @@ static int source_load(void *context, struct accord_loaded *out)
     out->value = s->value;
     out->value_bytes = s->value ? strlen(s->value) : 0;
     out->options.negative = s->negative;
+    out->options.tags = s->tags;
+    out->options.tag_count = s->tag_count;
     out->release = source_release;
+    return 0;
+}
+
+static int source_load_nowhere(void *context, struct accord_loaded *out)
+{
+    (void)context;
+    out->value_bytes = 5;
     return 0;
 }
 
@@ -773,6 +784,30 @@ TEST(a_loader_that_fails_gives_the_right_back)
         usleep(1000);
     CHECK(d->loader == -1);
     CHECK(get_or_set(a, &good) == ACCORD_OK && r.state == ACCORD_HIT);
+    accord_close(a);
+    daemon_stop(d);
+}
+
+TEST(what_a_loader_failed_at_is_said)
+{
+    struct daemon *d = daemon_start(HONEST);
+    struct accord *a = opened();
+    struct source bad = {.d = d, .value = NULL}, good = {.d = d, .value = "loaded"};
+    static const char *const many[ACCORD_TAGS_MAX + 1];
+
+    CHECK(get_or_set(a, &bad) == ACCORD_E_LOADER);
+    CHECK(strcmp(accord_last_error(), "the loader of \"k\" answered -1: nothing is stored") ==
+          0);
+    CHECK(accord_get_or_set(a, "k\n", 2, source_load_nowhere, &bad, NULL, NULL, 0, &r) ==
+          ACCORD_E_LOADER);
+    CHECK(strcmp(accord_last_error(),
+                 "the loader of \"k?\" gave 5 bytes at NULL: nothing is stored") == 0);
+    good.tags = many;
+    good.tag_count = COUNT_OF(many);
+    CHECK(get_or_set(a, &good) == ACCORD_OK && r.state == ACCORD_UNSURE && good.releases == 1);
+    CHECK(strcmp(accord_last_error(),
+                 "what was loaded is not kept: a key has at most 32 tags, of 1 to 8192 bytes "
+                 "each") == 0);
     accord_close(a);
     daemon_stop(d);
 }

@@ -6,6 +6,7 @@
 #include "client/last_error.h"
 #include "client/pin.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 static void remember(const char *text)
@@ -56,6 +57,17 @@ int last_error_text(int status, struct bytes what)
     text[size] = 0;
     remember(text);
     return status;
+}
+
+int last_error_say(int status, const char *format, ...)
+{
+    char text[LAST_ERROR_BYTES_MAX];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return last_error_text(status, bytes_of_text(text));
 }
 
 int last_error_invalid(bool key_fits)

@@ -16,6 +16,8 @@ enum { LAST_ERROR_BYTES_MAX = 320 };
 int last_error(int status, const char *path);
 /* Remembers the daemon's own words. Unprintable bytes become '?'. Always `status`. */
 int last_error_text(int status, struct bytes text);
+/* Likewise, of words that are put together; too many are cut. Always `status`. */
+PRINTF_LIKE(2, 3) int last_error_say(int status, const char *format, ...);
 /* An argument is not valid: the key, or (key_fits) another one. Always ACCORD_E_INVALID. */
 int last_error_invalid(bool key_fits);
 

@@ -5,6 +5,9 @@
  * The right to load belongs to a connection, so the connection stays with the loader; that the
  * loader failed is said by closing it. */
 #include "client/change.h"
+#include "client/last_error.h"
+
+enum { SHOWN_BYTES_MAX = 100 };
 
 struct load {
     struct accord *a;
@@ -70,10 +73,14 @@ static int fill(struct load *l, const struct accord_loaded *loaded)
     if (!l->may_fill)
         return ACCORD_E_UNSURE;
     if (loaded->value_bytes > CALL_VALUE_BYTES_MAX)
-        return ACCORD_E_SIZE;
+        return last_error_say(ACCORD_E_SIZE, "what was loaded is not kept: it is over 16 MiB");
     int status = call_fill(&c, l->key, bytes_of(loaded->value, loaded->value_bytes), &l->token,
                            &loaded->options);
-    return status == ACCORD_OK ? send_fill(l, &c) : status;
+    if (status != ACCORD_OK)
+        return last_error_say(status, "what was loaded is not kept: a key has at most %d tags, "
+                                      "of 1 to %d bytes each",
+                              ACCORD_TAGS_MAX, ACCORD_KEY_BYTES_MAX);
+    return send_fill(l, &c);
 }
 
 static void leave_seat(struct load *l)
@@ -110,18 +117,34 @@ static int answer_loaded(struct load *l, const struct accord_loaded *loaded)
     return status;
 }
 
+/* Enough of the key to know it by. */
+static int say_failed(const struct load *l, int answered, const struct accord_loaded *loaded)
+{
+    int shown = (int)u64_min(l->key.size_bytes, SHOWN_BYTES_MAX);
+    const char *key = (const char *)l->key.data;
+
+    if (answered != 0)
+        return last_error_say(ACCORD_E_LOADER,
+                              "the loader of \"%.*s\" answered %d: nothing is stored", shown,
+                              key, answered);
+    return last_error_say(ACCORD_E_LOADER,
+                          "the loader of \"%.*s\" gave %zu bytes at NULL: nothing is stored",
+                          shown, key, loaded->value_bytes);
+}
+
 static int run_loader(struct load *l)
 {
     struct accord_loaded loaded = {.value = NULL};
 
     if (l->defaults)
         loaded.options = *l->defaults;
-    if (l->load(l->context, &loaded) != 0 || (!loaded.value && loaded.value_bytes > 0)) {
-        seat_drop(l->a, l->seat); /* gives the right back: the next caller need not wait */
-        l->seat = NULL;
-        return has_copy(l) ? answer_found(l) : ACCORD_E_LOADER;
-    }
-    return answer_loaded(l, &loaded);
+    int answered = l->load(l->context, &loaded);
+    if (answered == 0 && (loaded.value || loaded.value_bytes == 0))
+        return answer_loaded(l, &loaded);
+    seat_drop(l->a, l->seat); /* gives the right back: the next caller need not wait */
+    l->seat = NULL;
+    int status = say_failed(l, answered, &loaded);
+    return has_copy(l) ? answer_found(l) : status;
 }
 
 /* ---- the right ---- */

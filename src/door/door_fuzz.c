@@ -30,13 +30,23 @@ void test_fail(const char *what, const char *file, int line)
     abort();
 }
 
+static char folder[64];
+
+static void clean_up(void)
+{
+    char socket[80];
+
+    snprintf(socket, sizeof socket, "%s/door.sock", folder);
+    unlink(socket);
+    rmdir(folder);
+}
+
 const char *test_folder(void)
 {
-    static char folder[64];
-
     if (!folder[0]) {
         snprintf(folder, sizeof folder, "/tmp/accord-fuzz-XXXXXX");
         CHECK(mkdtemp(folder));
+        CHECK(atexit(clean_up) == 0);
     }
     return folder;
 }

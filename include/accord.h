@@ -104,7 +104,9 @@ struct accord_options {
 /* Attaches to the daemon at `address`: the path of its unix socket, or NULL for $ACCORD_SOCKET,
  * else /run/accord/accord.sock, else $XDG_RUNTIME_DIR/accord.sock. "embed:?bus=URL&name=N&…"
  * runs a node inside this process instead (settings as of `accord serve`).
- * ACCORD_E_DOWN: nobody listens there; ACCORD_E_DENIED: the socket's permissions. */
+ * ACCORD_E_DOWN: nobody listens there; ACCORD_E_DENIED: the socket's permissions; of "embed:"
+ * also ACCORD_E_INVALID: a setting; ACCORD_E_CONFLICT: the node's name, or a socket or state
+ * folder, is in use. accord_last_error() has the words. */
 ACCORD_API int accord_open(struct accord **out, const char *address,
                            const struct accord_options *options);
 ACCORD_API void accord_close(struct accord *a); /* NULL is fine; no call may be under way */

@@ -77,8 +77,9 @@ static int fill(struct load *l, const struct accord_loaded *loaded)
     int status = call_fill(&c, l->key, bytes_of(loaded->value, loaded->value_bytes), &l->token,
                            &loaded->options);
     if (status != ACCORD_OK)
-        return last_error_say(status, "what was loaded is not kept: a key has at most %d tags, "
-                                      "of 1 to %d bytes each",
+        return last_error_say(status,
+                              "what was loaded is not kept: a key has at most %d tags, "
+                              "of 1 to %d bytes each",
                               ACCORD_TAGS_MAX, ACCORD_KEY_BYTES_MAX);
     return send_fill(l, &c);
 }

@@ -2,29 +2,27 @@
  * Copyright (c) 2026 the Accord authors */
 #include "node/embed.h"
 
+#include "node/embed_folder.h"
 #include "node/node.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { FOLDER_BYTES_MAX = 80 };
 
 struct accord_embed {
     struct settings *settings;
     struct node *node;
     pid_t owner; /* the process whose thread it is */
     pthread_t thread;
-    char folder[FOLDER_BYTES_MAX];
+    struct embed_folder folder;
 
     pthread_mutex_t mutex; /* guards the rest */
     pthread_cond_t changed;
     bool ready, ended;
+    char fatal[NODE_WHY_BYTES_MAX]; /* why it ended */
 };
 
 static int say(char *why, size_t why_bytes, int status, const char *text)
@@ -53,11 +51,20 @@ static void ready(void *context, const char *line)
     set(e, &e->ready);
 }
 
+static void fatal(void *context, const char *why)
+{
+    struct accord_embed *e = context;
+
+    pthread_mutex_lock(&e->mutex);
+    snprintf(e->fatal, sizeof e->fatal, "%s", why);
+    pthread_mutex_unlock(&e->mutex);
+}
+
 static void *run(void *context)
 {
     struct accord_embed *e = context;
 
-    /* A node that had to end leaves its socket closed: reads then say unsure. */
+    /* A node that has to end later leaves its socket closed: reads then say unsure. */
     (void)!node_run(e->node);
     set(e, &e->ended);
     return NULL;
@@ -75,7 +82,8 @@ static bool start_thread(struct accord_embed *e)
     return ok;
 }
 
-static void wait_ready(struct accord_embed *e)
+/* false: it had to end before it was ready. */
+static bool wait_ready(struct accord_embed *e)
 {
     uint64_t wait_ns = e->settings->ready_wait_ns;
     struct timespec until;
@@ -88,7 +96,9 @@ static void wait_ready(struct accord_embed *e)
     while (!e->ready && !e->ended)
         if (pthread_cond_timedwait(&e->changed, &e->mutex, &until) != 0)
             break;
+    bool ended = e->ended && !e->ready;
     pthread_mutex_unlock(&e->mutex);
+    return !ended;
 }
 
 /* ---- settings ------------------------------------------------------------------------------
@@ -114,25 +124,9 @@ static int read_settings(struct accord_embed *e, const char *query, char *why)
         snprintf(e->settings->name, sizeof e->settings->name, "%s-%ld", host, (long)getpid());
     }
     if (!e->settings->socket[0])
-        snprintf(e->settings->socket, sizeof e->settings->socket, "%s/accord.sock", e->folder);
+        snprintf(e->settings->socket, sizeof e->settings->socket, "%s/accord.sock",
+                 e->folder.path);
     return settings_finish(e->settings, why);
-}
-
-/* Of this user alone; short, for the path of a socket has 107 bytes. */
-static int make_folder(struct accord_embed *e)
-{
-    const char *runtime = getenv("XDG_RUNTIME_DIR"), *temporary = getenv("TMPDIR");
-    const char *const bases[] = {runtime, temporary, "/tmp"};
-
-    for (size_t i = 0; i < COUNT_OF(bases); i++) {
-        int length = bases[i] && bases[i][0] == '/'
-                         ? snprintf(e->folder, sizeof e->folder, "%s/accord-XXXXXX", bases[i])
-                         : -1;
-        if (length > 0 && (size_t)length < sizeof e->folder && mkdtemp(e->folder))
-            return ACCORD_OK;
-    }
-    e->folder[0] = 0;
-    return ACCORD_E_IO;
 }
 
 /* ---- start and stop ------------------------------------------------------------------------
@@ -142,8 +136,7 @@ static void release(struct accord_embed *e)
 {
     node_close(e->node);
     settings_free(e->settings);
-    if (e->folder[0])
-        rmdir(e->folder);
+    embed_folder_remove(&e->folder);
     pthread_mutex_destroy(&e->mutex);
     pthread_cond_destroy(&e->changed);
     free(e);
@@ -163,8 +156,8 @@ static void init(struct accord_embed *e)
 
 static int start(struct accord_embed *e, const char *query, char *why)
 {
-    struct node_hooks hooks = {.context = e, .ready = ready};
-    int status = make_folder(e);
+    struct node_hooks hooks = {.context = e, .ready = ready, .fatal = fatal};
+    int status = embed_folder_make(&e->folder);
 
     if (status != ACCORD_OK)
         return say(
@@ -192,7 +185,13 @@ int accord_embed_start(const char *query, struct accord_embed **out, char *why,
         release(e);
         return say(why, why_bytes, status, text);
     }
-    wait_ready(e);
+    if (!wait_ready(e)) {
+        pthread_join(e->thread, NULL);
+        snprintf(text, sizeof text, "%.*s (the address gives it with name=)",
+                 (int)sizeof text - 64, e->fatal);
+        release(e);
+        return say(why, why_bytes, ACCORD_E_CONFLICT, text);
+    }
     *out = e;
     return ACCORD_OK;
 }

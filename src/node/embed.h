@@ -29,8 +29,9 @@ struct accord_embed;
  * "bus=memory:x&name=web1&memory=64M&max-stale=3s". Names and values are those of
  * `accord serve`, values percent-decoded ("%26" is "&"). Returns once the socket is open and
  * the node is fresh, or after `ready-wait` (default 3s) without (reads then say unsure until it
- * is). 0, or an ACCORD_E_* with one line of text in why[0..why_bytes): what happened and what
- * to do; on failure *out is untouched and nothing runs. */
+ * is). 0, or an ACCORD_E_* (_INVALID: a setting; _CONFLICT: the name, a socket or the state
+ * folder is taken; _DENIED, _IO, _NOMEM) with one line of text in why[0..why_bytes): what
+ * happened and what to do; on failure *out is untouched and nothing runs. */
 EMBED_API int accord_embed_start(const char *query, struct accord_embed **out, char *why,
                                  size_t why_bytes);
 

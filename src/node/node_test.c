@@ -10,6 +10,7 @@
 #include "bus/memory.h"
 #include "cache/clock.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { WAIT_MS = 20000 };
@@ -386,6 +388,81 @@ TEST(embedded_nodes_keep_each_other_in_accord)
     accord_embed_stop(b);
     accord_embed_stop(NULL);
     CHECK(stat(folder, &st) != 0);
+}
+
+TEST(an_embedded_node_whose_name_is_taken_says_so)
+{
+    struct accord_embed *first = NULL, *second = NULL;
+    char why[512] = "";
+
+    CHECK(accord_embed_start("bus=memory:taken&name=web1&memory=8M&ready-wait=60s", &first, why,
+                             sizeof why) == 0);
+    CHECK(accord_embed_start("bus=memory:taken&name=web1&memory=8M&ready-wait=60s", &second,
+                             why, sizeof why) == ACCORD_E_CONFLICT);
+    CHECK(!second && strstr(why, "web1") != NULL);
+    accord_embed_stop(first);
+}
+
+/* ---- what a killed process leaves ---- */
+
+static void base_is_the_tests(void)
+{
+    CHECK(setenv("XDG_RUNTIME_DIR", test_folder(), 1) == 0);
+}
+
+/* An embedded node in a process of its own; its folder is in *folder once it runs. */
+static pid_t embedded_child(char folder[200])
+{
+    struct accord_embed *e = NULL;
+    char why[512] = "";
+    int ends[2];
+
+    CHECK(pipe(ends) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        if (accord_embed_start("bus=memory:child&memory=8M", &e, why, sizeof why) != 0)
+            _exit(1);
+        (void)!write(ends[1], accord_embed_socket(e), strlen(accord_embed_socket(e)));
+        for (;;)
+            pause();
+    }
+    CHECK(child > 0);
+    close(ends[1]);
+    ssize_t n = read(ends[0], folder, 199);
+    CHECK(n > 0);
+    folder[n] = 0;
+    *strrchr(folder, '/') = 0;
+    close(ends[0]);
+    return child;
+}
+
+static void killed(pid_t child)
+{
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+}
+
+TEST(the_folder_of_a_killed_embedding_process_is_removed_by_the_next)
+{
+    struct accord_embed *e = NULL;
+    char why[512] = "", dead[200], alive[200], other[300], full[300], file[400];
+    struct stat st;
+
+    base_is_the_tests();
+    pid_t doomed = embedded_child(dead), living = embedded_child(alive);
+    killed(doomed);
+    CHECK(stat(dead, &st) == 0);
+    /* What is not provably such a folder, or has more in it, stays. */
+    snprintf(other, sizeof other, "%s/accord-ABCDEF", test_folder());
+    CHECK(mkdir(other, 0700) == 0);
+    pid_t doomed_too = embedded_child(full);
+    snprintf(file, sizeof file, "%s/mine", full);
+    CHECK(close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) == 0);
+    killed(doomed_too);
+    CHECK(accord_embed_start("bus=memory:next&memory=8M", &e, why, sizeof why) == 0);
+    CHECK(stat(dead, &st) != 0);
+    CHECK(stat(alive, &st) == 0 && stat(other, &st) == 0 && stat(file, &st) == 0);
+    accord_embed_stop(e);
+    killed(living);
 }
 
 TEST(an_embedded_node_that_cannot_start_says_why)

@@ -195,7 +195,8 @@ def a_node_inside_an_application_skips_it_too():
         outside.ready()
         address = (f"embed:?bus=sqlite:{start.folder}/bus.db&name=inside&memory=16M"
                    f"&state={start.folder}/state&max-stale={L}s")
-        before = ["env", "LD_PRELOAD=" + shim(), "CRASH_AT=reading"]
+        before = ["env", "LD_PRELOAD=" + shim(), "CRASH_AT=reading",
+                  "XDG_RUNTIME_DIR=", "TMPDIR=" + start.folder]  # crashed, they leave folders
         inside = Probe(address, *before)
         expect(inside.opened[0] == 0, inside.opened)
         expect(inside.ask("fill", b"k", b"v")[0] == 0)

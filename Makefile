@@ -154,7 +154,8 @@ sim: $O/sim/accord-sim
 SIM_SEEDS = $(if $(SCENARIO),--seeds $(or $(SEEDS),50) --from $(or $(FROM),1),--seconds $(SECONDS) \
     $(if $(SEEDS),--seeds $(SEEDS)) --from $(or $(FROM),$(shell date +%s)000))
 mutants: | setup
-	tools/mutants.py $(if $(SEEDS),--seeds $(SEEDS)) $(NAMES)
+	tools/mutants.py $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS)) \
+	    $(if $(RESULTS),--results $(RESULTS)) $(NAMES)
 check-quick: all tests
 	tools/check.sh quick
 tidy: | setup

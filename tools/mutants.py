@@ -3,12 +3,22 @@
 """mutants.py - does the simulator bite? Plants each fault of sim/mutants/list.txt in a copy of the
 tree, and runs seeds until one finds it.
 
-    tools/mutants.py [--seeds N] [--seconds S] [NAME ...]
+    tools/mutants.py [--seeds N] [--seconds S] [--jobs N] [--plain] [--results FILE] [NAME ...]
+
+A mutant whose block names a theme is hunted in worlds of that one alone; with --plain, in those
+of all as well as any other. --jobs of them are built and hunted at a time.
+
+With --results every outcome is added to that file as it comes, and what stands there is not run
+again: a run that was interrupted goes on, and one that shall begin anew needs another file. It
+knows a mutant by its name, its text and its theme, but not the state of the tree.
 
 Prints the seeds that each took, and the median. Exit status 1: one was not found, or its lines are
 not in the source any more. A mutant that does not end a run in time counts as found, too."""
 import argparse
+import concurrent.futures
+import hashlib
 import os
+import queue
 import re
 import shutil
 import statistics
@@ -18,11 +28,29 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ENDLESS_SECONDS = 120  # past its time: a run that does not end
 
 
 class Mutant:
     def __init__(self, name, why):
-        self.name, self.why, self.hunks = name, why, []  # (file, old, new)
+        self.name, self.why, self.theme, self.hunks = name, why, None, []  # (file, old, new)
+
+    def key(self, plain):
+        text = hashlib.sha256(repr(self.hunks).encode()).hexdigest()[:8]
+        return f'{self.name} {"all" if plain or not self.theme else self.theme} {text}'
+
+
+class Outcome:
+    """How many seeds it took (None: it was not found), in how many seconds, and what was broken,
+    or why it was not found."""
+
+    def __init__(self, seeds, seconds, what):
+        self.seeds, self.seconds, self.what = seeds, seconds, what
+
+    def __str__(self):
+        if self.seeds is None:
+            return f'NOT FOUND: {self.what}'
+        return f'seed {self.seeds}, {self.what} ({self.seconds:.0f} s)'
 
 
 def read_list(path):
@@ -33,6 +61,8 @@ def read_list(path):
             name, why = line[3:].split(': ', 1)
             mutants.append(Mutant(name, why))
             fresh = True
+        elif line.startswith('theme '):
+            mutants[-1].theme = line[6:]
         elif line.startswith('file '):
             file, fresh = line[5:], True
         elif line == '~':
@@ -49,7 +79,7 @@ def read_list(path):
 
 
 def apply(mutant, tree):
-    """The changed files and their text before, or None: a hunk does not apply."""
+    """The changed files with their text before, and None; or why a hunk does not apply."""
     before = {}
     for file, old, new in mutant.hunks:
         path = os.path.join(tree, file)
@@ -57,13 +87,10 @@ def apply(mutant, tree):
         before.setdefault(path, text)
         old_text = ''.join(line + '\n' for line in old)
         if text.count(old_text) != 1:
-            print(f'{mutant.name}: DOES NOT APPLY: {file} has its lines '
-                  f'{text.count(old_text)} times', flush=True)
-            restore(before)
-            return None
+            return before, f'DOES NOT APPLY: {file} has its lines {text.count(old_text)} times'
         with open(path, 'w') as f:
             f.write(text.replace(old_text, ''.join(line + '\n' for line in new)))
-    return before
+    return before, None
 
 
 def restore(before):
@@ -78,21 +105,47 @@ def build(tree):
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def hunt(tree, options):
-    """(how many seeds it took, what was broken), or (None, why not)."""
-    command = ['build/sim/accord-sim', '--seeds', str(options.seeds), '--from', '1']
+def run(tree, arguments, seconds):
+    """Its status and what it printed; None for the first: it did not end."""
     try:
-        run = subprocess.run(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                             text=True, errors='replace', timeout=options.seconds)
-    except subprocess.TimeoutExpired as e:
-        text = (e.stdout or b'').decode(errors='replace')
-        return None, f'not found in {options.seconds} s' + text[-80:]
-    found = re.search(r'FAILED: seed (\d+): ([^:]*):', run.stdout)
+        done = subprocess.run(['build/sim/accord-sim', *arguments], cwd=tree, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors='replace',
+                              timeout=seconds + ENDLESS_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None, ''
+    return done.returncode, done.stdout
+
+
+def hunt(tree, theme, options):
+    """(how many seeds it took, what was broken), or (None, why not)."""
+    status, said = run(tree, ['--seeds', str(options.seeds), '--seconds', str(options.seconds),
+                              '--from', '1', *(['--theme', theme] if theme else [])],
+                       options.seconds)
+    found = re.search(r'FAILED: seed (\d+): ([^:]*):', said)
     if found:
         return int(found.group(1)), found.group(2)
-    if run.returncode not in (0, 1):
-        return 1, f'ended with status {run.returncode}'
-    return None, f'not found in {options.seeds} seeds'
+    if status is None:
+        return 1, 'a run does not end'
+    if status not in (0, 1):
+        return 1, f'ended with status {status}'
+    ran = re.search(r'(\d+) seeds in', said)
+    return None, f'not in {ran.group(1) if ran else "?"} seeds'
+
+
+def try_one(mutant, tree, options):
+    theme = None if options.plain else mutant.theme
+    before, problem = apply(mutant, tree)
+    try:
+        if problem:
+            return Outcome(None, 0, problem)
+        built, began = build(tree), time.time()
+        if built.returncode != 0:
+            return Outcome(None, 0, 'does not build: ' + ' '.join(built.stdout[-600:].split()))
+        seeds, what = hunt(tree, theme, options)
+        what += f' [{theme}]' if theme else ''
+        return Outcome(seeds, time.time() - began, what)
+    finally:
+        restore(before)
 
 
 def copy_tree(to):
@@ -101,36 +154,75 @@ def copy_tree(to):
         (shutil.copytree if os.path.isdir(source) else shutil.copy2)(source, os.path.join(to, part))
 
 
+def grow_trees(under, count):
+    """Each built, so that a mutant needs only what it has changed."""
+    first = os.path.join(under, '1')
+    os.mkdir(first)
+    copy_tree(first)
+    built = build(first)
+    if built.returncode != 0:
+        sys.exit(built.stdout)
+    trees = queue.SimpleQueue()
+    trees.put(first)
+    for i in range(2, count + 1):
+        shutil.copytree(first, os.path.join(under, str(i)))
+        trees.put(os.path.join(under, str(i)))
+    return trees
+
+
+def read_results(path):
+    """key -> outcome; a line is key, seeds or "-", seconds and what, with tabs between."""
+    if not path or not os.path.exists(path):
+        return {}
+    lines = (line.rstrip('\n').split('\t') for line in open(path) if line.endswith('\n'))
+    return {key: Outcome(None if seeds == '-' else int(seeds), float(seconds), what)
+            for key, seeds, seconds, what in lines}
+
+
+def write_result(path, key, o):
+    if path:
+        with open(path, 'a') as f:
+            f.write(f'{key}\t{"-" if o.seeds is None else o.seeds}\t{o.seconds:.1f}\t{o.what}\n')
+
+
+def try_all(mutants, options):
+    """name -> outcome."""
+    known = read_results(options.results)
+    outcomes = {m.name: known[m.key(options.plain)] for m in mutants
+                if m.key(options.plain) in known}
+    with tempfile.TemporaryDirectory() as under, \
+            concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        trees = grow_trees(under, options.jobs)
+
+        def one(mutant):
+            tree = trees.get()
+            outcome = try_one(mutant, tree, options)
+            trees.put(tree)
+            return mutant, outcome
+
+        ahead = [pool.submit(one, m) for m in mutants if m.name not in outcomes]
+        for future in concurrent.futures.as_completed(ahead):
+            mutant, outcome = future.result()
+            outcomes[mutant.name] = outcome
+            write_result(options.results, mutant.key(options.plain), outcome)
+            print(f'{mutant.name}: {outcome}', flush=True)
+    return outcomes
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('--seeds', type=int, default=20000)
     parser.add_argument('--seconds', type=int, default=900, help='for each')
+    parser.add_argument('--jobs', type=int, default=1)
+    parser.add_argument('--plain', action='store_true')
+    parser.add_argument('--results')
     parser.add_argument('names', nargs='*')
     options = parser.parse_args()
     mutants = [m for m in read_list(os.path.join(ROOT, 'sim/mutants/list.txt'))
                if not options.names or m.name in options.names]
-    counts, lost = [], []
-    with tempfile.TemporaryDirectory() as tree:
-        copy_tree(tree)
-        built = build(tree)
-        if built.returncode != 0:
-            sys.exit(built.stdout)
-        for mutant in mutants:
-            before = apply(mutant, tree)
-            if before is None:
-                lost.append(mutant.name)
-                continue
-            built, began = build(tree), time.time()
-            seeds, what = hunt(tree, options) if built.returncode == 0 else (None, 'does not build')
-            if seeds is None:
-                lost.append(mutant.name)
-                print(f'{mutant.name}: NOT FOUND: {what}', flush=True)
-                if built.returncode != 0:
-                    print(built.stdout[-600:], flush=True)
-            else:
-                counts.append(seeds)
-                print(f'{mutant.name}: seed {seeds}, {what} ({time.time() - began:.0f} s)', flush=True)
-            restore(before)
+    outcomes = try_all(mutants, options)
+    counts = [o.seeds for o in outcomes.values() if o.seeds is not None]
+    lost = [name for name, o in outcomes.items() if o.seeds is None]
     median = statistics.median(counts) if counts else 0
     print(f'{len(counts)} of {len(mutants)} found; median {median:g} seeds, most {max(counts, default=0)}')
     for name in lost:

@@ -41,7 +41,21 @@ static struct bytes copied(struct sim *s, struct bytes from)
     return bytes_of(to, from.size_bytes);
 }
 
-static struct record *record_of(struct sim *s, const struct change *c)
+/* Of what is not trusted a removal by hand counts, and the first one that may be a node's:
+ * later ones are nothing to a host that has dropped its cache for that. */
+static bool counts(struct sim *s, const struct change *c, enum trust trust)
+{
+    bool first = !s->bus.doubted;
+
+    if (trust == TRUST_FULL || trust == TRUST_UNSIGNED)
+        return true;
+    if (trust == TRUST_REPLAYED || c->op >= CHANGE_JOIN)
+        return false;
+    s->bus.doubted = true;
+    return first;
+}
+
+static struct record *record_of(struct sim *s, const struct change *c, enum trust trust)
 {
     struct record **bucket =
         &s->bus.buckets[(c->message.high ^ c->message.low) % RECORD_BUCKETS];
@@ -54,8 +68,10 @@ static struct record *record_of(struct sim *s, const struct change *c)
     r->change.key = copied(s, c->key);
     r->change.origin = copied(s, c->origin);
     r->change.about = copied(s, c->about);
-    for (size_t k = 0; k < KEYS; k++)
+    bool covers = counts(s, c, trust);
+    for (size_t k = 0; k < KEYS && covers; k++)
         r->covers |= (uint32_t)change_covers(c, k) << k;
+    r->trust = trust;
     r->serial = ++s->bus.records;
     r->next = *bucket;
     *bucket = r;
@@ -113,6 +129,15 @@ uint64_t change_floor(const struct sim *s, const struct change *c, size_t key)
     return u64_min(version, call_version(s, c));
 }
 
+uint64_t record_floor(const struct sim *s, const struct record *r, size_t key)
+{
+    struct change c = r->change;
+
+    if (r->trust != TRUST_FULL)
+        c.has_version = c.has_fingerprint = false; /* nobody may believe it */
+    return change_floor(s, &c, key);
+}
+
 /* ---- the log -------------------------------------------------------------------------------
  */
 
@@ -160,17 +185,22 @@ static void append(struct sim *s, struct server *v, struct record *r)
 
 static void acknowledge(struct sim *s, const struct record *r)
 {
-    const struct change *c = &r->change;
-
     for (size_t k = 0; k < KEYS; k++)
         if (key_is_protected(k) && record_covers(r, k))
-            check_acknowledged(&s->check, k, change_floor(s, c, k), s->now_ns, r->serial);
+            check_acknowledged(&s->check, k, record_floor(s, r, k), s->now_ns, r->serial);
 }
 
 uint64_t bus_take(struct sim *s, size_t server, const struct change *c)
 {
+    bool by_hand = s->plan.signing && c->origin.size_bytes == 0;
+
+    return bus_take_from(s, server, c, by_hand ? TRUST_UNSIGNED : TRUST_FULL);
+}
+
+uint64_t bus_take_from(struct sim *s, size_t server, const struct change *c, enum trust trust)
+{
     struct server *v = &s->bus.servers[server];
-    struct record *r = record_of(s, c);
+    struct record *r = record_of(s, c, trust);
 
     ASSERT(v->alive);
     if (r->position[server] > 0)
@@ -179,7 +209,8 @@ uint64_t bus_take(struct sim *s, size_t server, const struct change *c)
     trace(s, TRACE_TAKEN, NO_HOST, NO_KEY, c->op, v->newest);
     if (!v->deposed)
         acknowledge(s, r);
-    call_taken(s, c);
+    if (trust == TRUST_FULL || trust == TRUST_UNSIGNED)
+        call_taken(s, c);
     ping_taken(s, c);
     link_news(s, server);
     return v->newest;

@@ -266,8 +266,11 @@ static void carry_applied(struct sim *s, struct host *h, const struct effect *e)
     check_sender(&s->check, h->index, c->incarnation.low, c->sequence);
     note_resent(s, h, c);
     note_sender(s, h, c);
+    /* Of what is not trusted another change may stand for it. */
+    bool as_taken = slot->record->trust == TRUST_FULL;
     for (size_t k = 0; k < KEYS && !e->applied.own; k++)
-        if (key_is_protected(k) && record_covers(slot->record, k))
+        if (key_is_protected(k) &&
+            (as_taken ? record_covers(slot->record, k) : change_covers(c, k)))
             check_applied(&s->check, h->daemon.cache->id, k, change_floor(s, c, k));
 }
 
@@ -511,7 +514,8 @@ static struct entry *entries_of(const struct letter *l)
 
     for (size_t i = 0; i < l->slot_count; i++)
         entries[i] = (struct entry){.position = l->slots[i].position,
-                                    .change = l->slots[i].record->change};
+                                    .change = l->slots[i].record->change,
+                                    .trust = l->slots[i].record->trust};
     return entries;
 }
 
@@ -685,6 +689,8 @@ static void draw_settings(struct sim *s, struct host *h)
         .join_settle_ns = p->join_settle_ns,
         .head_linearizable = p->head_linearizable,
         .ack_local = rng_chance(&s->rng, p->ack_local_permille),
+        .signing = p->signing,
+        .unsigned_removals = p->unsigned_removals,
         .namespaces = s->spaces,
         .namespace_count = SPACES,
         .fences = h->fences,

@@ -4,8 +4,8 @@
  * (a swarm: a run with few kinds goes deeper into each than a run with all), and the load. */
 #include "sim/sim.h"
 
-const char *const theme_words[THEMES] = {"none", "lease", "strict", "reuse",
-                                         "hole", "heir",  "fence",  "shorter"};
+const char *const theme_words[THEMES] = {"none", "lease", "strict",  "reuse",   "hole",
+                                         "heir", "fence", "shorter", "stranger"};
 
 static void draw_fleet(struct plan *p, struct rng *r)
 {
@@ -368,6 +368,38 @@ static void bend_to_shorter(struct plan *p, struct rng *r)
     p->live_ns = 4 * p->max_stale_ns + rng_below(r, 16 * p->max_stale_ns);
 }
 
+/* Strangers write what no host may believe, by hand and in the name of a host, while hosts are
+ * late to hear of a removal, so that a forged word would make it look done. */
+static void bend_to_stranger(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_ONE_WAY, FAULT_CUT, FAULT_PAUSE, FAULT_CRASH};
+    static const unsigned weights[] = {6, 4, 8, 2};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->signing = true;
+    p->unsigned_removals = 10 + (uint32_t)rng_below(r, 30);
+    p->hosts = p->present = 3;
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 600 : 1000) * NS_PER_MS;
+    p->stranger_every_ns = p->max_stale_ns / (1 + rng_below(r, 6));
+    p->keeps_place = true;
+    p->retain_ns = 3600 * NS_PER_S;
+    p->soon_permille = 900;
+    p->restart_max_ns = 500 * NS_PER_MS;
+    p->bus_timeout_ns = 200 * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, p->max_stale_ns / 8);
+    p->fault_every_ns = p->max_stale_ns;
+    p->hot_keys = 8;
+    p->strict_permille = 500;
+    p->outbox_permille = 200;
+    p->die_permille = p->wide_permille = p->ack_local_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (2 + rng_below(r, 6));
+    p->load_every_ns = p->max_stale_ns / 40;
+    p->read_every_ns = p->max_stale_ns / 20;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 40 * p->max_stale_ns;
+}
+
 static enum theme theme_of(uint64_t dice)
 {
     return dice < 58   ? THEME_NONE
@@ -384,10 +416,10 @@ static enum theme theme_of(uint64_t dice)
 static void bend(struct plan *p, struct rng dice, enum theme wanted)
 {
     static void (*const benders[THEMES])(struct plan *, struct rng *) = {
-        [THEME_LEASE] = bend_to_lease,    [THEME_STRICT] = bend_to_strict,
-        [THEME_REUSE] = bend_to_reuse,    [THEME_HOLE] = bend_to_hole,
-        [THEME_HEIR] = bend_to_heir,      [THEME_FENCE] = bend_to_fence,
-        [THEME_SHORTER] = bend_to_shorter};
+        [THEME_LEASE] = bend_to_lease,     [THEME_STRICT] = bend_to_strict,
+        [THEME_REUSE] = bend_to_reuse,     [THEME_HOLE] = bend_to_hole,
+        [THEME_HEIR] = bend_to_heir,       [THEME_FENCE] = bend_to_fence,
+        [THEME_SHORTER] = bend_to_shorter, [THEME_STRANGER] = bend_to_stranger};
 
     rng_next(&dice);
     enum theme theme = theme_of(rng_below(&dice, 100));

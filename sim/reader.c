@@ -136,7 +136,7 @@ static void check_position(struct sim *s, const struct reader_process *p, uint64
         return;
     for (size_t i = v->first; i < v->count && v->slots[i].position <= p->position; i++)
         if (record_covers(v->slots[i].record, p->keys[0]))
-            floor = u64_max(floor, change_floor(s, &v->slots[i].record->change, p->keys[0]));
+            floor = u64_max(floor, record_floor(s, v->slots[i].record, p->keys[0]));
     SOMETIMES(floor > 0 && version >= floor, "read: fresh beside a position");
     if (version < floor)
         sim_fail(

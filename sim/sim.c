@@ -156,6 +156,9 @@ static void happen(struct sim *s, const struct happening *x)
     case HAPPEN_NEW_PING:
         ping_happens(s, x);
         break;
+    case HAPPEN_STRANGER:
+        stranger_happens(s);
+        break;
     default:
         fault_happens(s, x);
     }
@@ -221,6 +224,7 @@ static void begin(struct sim *s, uint64_t seed)
     reader_begin(s);
     task_begin(s);
     ping_begin(s);
+    stranger_begin(s);
     fault_begin(s);
 }
 

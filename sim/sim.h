@@ -10,6 +10,7 @@
  *     heir.c       what a restart inherits        call.c    requests and their answers
  *     scene.c      scenarios, as on real processes
  *     fault.c      whatever goes wrong            trace.c   what happened, for people
+ *     stranger.c   entries without a key
  *     check*.c     was every promise kept?        fiber.c   stopping between two loads
  *     memory.c     large, zeroed, and cheap
  *
@@ -112,6 +113,7 @@ enum theme {
     THEME_HEIR,    /* short outages, and restarts soon after them */
     THEME_FENCE,   /* replicas that lag, restarts and outages nearly as long as hold_off */
     THEME_SHORTER, /* logs cut back in silence while hosts start, read, or have a hole */
+    THEME_STRANGER, /* signed changes, and entries of who has no key; never by chance */
     THEMES
 };
 extern const char *const theme_words[THEMES];
@@ -146,6 +148,9 @@ struct plan {
     unsigned lost_permille;      /* of crashes: the place is lost, what fences say is not */
     unsigned versioned_permille; /* of removals from a namespace with a version of its own */
     unsigned lagging_permille; /* of loads, writes and reads: of what is read from a replica */
+    bool signing;              /* who has no key is a stranger, and writes that often */
+    uint64_t stranger_every_ns;
+    uint32_t unsigned_removals; /* a second */
 };
 /* `scenario` or NULL; `theme` or THEME_NONE: chance decides. */
 void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario,
@@ -175,7 +180,8 @@ struct record {
     struct record *next; /* in its bucket */
     struct change change;
     uint64_t serial;
-    uint32_t covers;                /* a bit for each key: change_covers() */
+    enum trust trust;
+    uint32_t covers; /* a bit for each key: what is promised of change_covers() */
     uint64_t position[SERVERS_MAX]; /* 0: not there */
 };
 struct slot {
@@ -197,6 +203,7 @@ struct bus {
     struct server servers[SERVERS_MAX];
     size_t primary;
     uint64_t epochs, logs, records, takings;
+    bool doubted; /* it took a removal that may have been a node's: see core/trust.h */
     struct record *buckets[RECORD_BUCKETS];
 };
 
@@ -464,6 +471,7 @@ enum happening_kind {
     HAPPEN_NEW_WRITE,
     HAPPEN_NEW_ASK,
     HAPPEN_NEW_PING,
+    HAPPEN_STRANGER,
     HAPPEN_FAULT,
     HAPPEN_SCENE, /* a step of the scenario */
     HAPPEN_UNCUT,
@@ -559,6 +567,8 @@ void bus_begin(struct sim *s);
 struct server *bus_primary(struct sim *s); /* NULL: none */
 /* Takes a change into the log of a server; its position. */
 uint64_t bus_take(struct sim *s, size_t server, const struct change *c);
+/* In a fleet that signs: of who has no key, or another one. */
+uint64_t bus_take_from(struct sim *s, size_t server, const struct change *c, enum trust trust);
 bool bus_proven(const struct server *v, const struct cursor *c, size_t index);
 const struct slot *bus_at(const struct server *v, uint64_t position); /* NULL: none */
 size_t bus_first_after(const struct server *v, uint64_t position);
@@ -573,6 +583,7 @@ static inline bool record_covers(const struct record *r, size_t key)
     return r->covers >> key & 1; /* asked for each entry, host and key */
 }
 uint64_t change_floor(const struct sim *s, const struct change *c, size_t key);
+uint64_t record_floor(const struct sim *s, const struct record *r, size_t key);
 void link_reset(struct sim *s, struct host *h);
 void link_attach(struct sim *s, struct host *h, const struct effect *e);
 void link_ask(struct sim *s, struct host *h, const struct effect *e);
@@ -654,6 +665,9 @@ void task_begin(struct sim *s);
 /* Its request was answered, or never will be (reply is NULL). */
 void task_answered(struct sim *s, struct call *c, const struct reply *r);
 void call_reply(struct sim *s, struct host *h, const struct reply *r);
+/* ---- stranger.c ---- */
+void stranger_begin(struct sim *s);
+void stranger_happens(struct sim *s);
 /* ---- ping.c ---- */
 void ping_begin(struct sim *s);
 void ping_happens(struct sim *s, const struct happening *x);

@@ -114,6 +114,7 @@ simulate() {
     run "sim kept" build/sim/accord-sim --kept sim/seeds/kept.txt
     run "sim scenarios" tools/sim_scenarios.sh
     run "sim paths" build/sim/accord-sim --from 1 --seeds 400 --must-reach
+    run "sim strangers" build/sim/accord-sim --theme stranger --from 1 --seeds 60
     run "sim fresh" build/sim/accord-sim --seconds 30 --from "$(fresh_seeds)"
 }
 

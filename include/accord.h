@@ -26,6 +26,10 @@
  * Returns: ACCORD_OK (0) or a negative ACCORD_E_*; accord_strerror() has the text. On failure
  * out-parameters are untouched unless said otherwise. Keys are 1 to ACCORD_KEY_BYTES_MAX bytes
  * of anything. Times are milliseconds.
+ *
+ * Start order: accord_open() fails where no daemon answers, so that a mistyped path is noticed.
+ * With ACCORD_OPEN_WITHOUT_DAEMON it does not: the application starts, loads from the origin,
+ * and the handle attaches once there is a daemon.
  */
 #ifndef ACCORD_H
 #define ACCORD_H
@@ -94,16 +98,27 @@ enum accord_why {
 
 struct accord; /* a handle */
 
-/* Zero everywhere means the default. */
+enum accord_open_flag {
+    /* A daemon that is not there, hangs, or does not let us in is no failure of accord_open():
+     * it answers ACCORD_OK, and accord_last_error() says what is wrong. Reads are UNSURE then,
+     * accord_get_or_set() loads, everything else fails as it would after a restart; whatever
+     * is called next looks for the daemon again, and attaches. accord_status() says whether it
+     * is there. For an application that must start, with its cache or without. */
+    ACCORD_OPEN_WITHOUT_DAEMON = 1
+};
+
+/* Zero everywhere means the default. (Zero all of it: it may grow.) */
 struct accord_options {
     uint32_t connect_timeout_ms; /* 1000 */
     uint32_t request_timeout_ms; /* 5000: of one round trip, waits not counted */
     uint32_t load_wait_ms;       /* 2000: how long get_or_set waits for another's load */
+    unsigned flags;              /* enum accord_open_flag */
 };
 
 /* Attaches to the daemon at `address`: the path of its unix socket, or NULL for $ACCORD_SOCKET,
- * else /run/accord/accord.sock, else $XDG_RUNTIME_DIR/accord.sock. "embed:?bus=URL&name=N&…"
- * runs a node inside this process instead (settings as of `accord serve`).
+ * else /run/accord/accord.sock, else $XDG_RUNTIME_DIR/accord.sock (chosen now, and kept).
+ * "embed:?bus=URL&name=N&…" runs a node inside this process instead (settings as of `accord
+ * serve`).
  * ACCORD_E_DOWN: nobody listens there; ACCORD_E_DENIED: the socket's permissions; of "embed:"
  * also ACCORD_E_INVALID: a setting; ACCORD_E_CONFLICT: the node's name, or a socket or state
  * folder, is in use. accord_last_error() has the words. */

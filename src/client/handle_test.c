@@ -840,6 +840,67 @@ TEST(with_no_daemon_the_origin_still_answers)
     accord_close(a);
 }
 
+static struct accord *opened_anyway(void)
+{
+    struct accord_options o = {.connect_timeout_ms = 300,
+                               .request_timeout_ms = 500,
+                               .flags = ACCORD_OPEN_WITHOUT_DAEMON};
+    struct accord *a = NULL;
+
+    CHECK(accord_open(&a, path, &o) == ACCORD_OK && a != NULL);
+    return a;
+}
+
+TEST(a_handle_opened_before_its_daemon_loads_and_then_attaches)
+{
+    struct source s = {.value = "loaded"};
+    struct accord_position p;
+    char line[100];
+
+    snprintf(path, sizeof path, "%s/s", test_folder());
+    struct accord *a = opened_anyway();
+    CHECK(strstr(accord_last_error(), "no daemon answers") != NULL);
+    CHECK(state_of(a, "k") == ACCORD_UNSURE);
+    CHECK(get_or_set(a, &s) == ACCORD_OK && r.state == ACCORD_UNSURE && s.releases == 1);
+    CHECK(r.value_bytes == 6 && memcmp(buffer, "loaded", 6) == 0);
+    CHECK(accord_status(a, line, sizeof line) == ACCORD_E_DOWN);
+    CHECK(accord_clear(a, "x", NULL, &p) == ACCORD_E_DOWN);
+    struct daemon *d = daemon_start(HONEST);
+    put(d, "k", "value");
+    CHECK(reads(a, "k", "value") && accord_clear(a, "x", NULL, &p) == ACCORD_OK);
+    CHECK(d->connections == 1 && d->gets <= 1); /* mapped by the first that asks */
+    accord_close(a);
+    daemon_stop(d);
+}
+
+TEST(whatever_is_wrong_with_the_daemon_a_handle_may_be_had_and_no_more_than_that)
+{
+    struct accord_options o = {.flags = ACCORD_OPEN_WITHOUT_DAEMON}, none = {.flags = 2};
+    struct accord *a = NULL;
+    char longer[200];
+
+    struct daemon *d = daemon_start(SILENT);
+    a = opened_anyway();
+    CHECK(strstr(accord_last_error(), "did not answer") != NULL);
+    accord_close(a);
+    daemon_stop(d);
+    d = daemon_start(FOREIGN);
+    a = opened_anyway();
+    CHECK(strstr(accord_last_error(), "not an Accord daemon") != NULL);
+    CHECK(state_of(a, "k") == ACCORD_UNSURE);
+    accord_close(a);
+    daemon_stop(d);
+    a = NULL;
+    memset(longer, 'x', sizeof longer);
+    longer[108] = 0;
+    CHECK(accord_open(&a, longer, &o) == ACCORD_E_INVALID && !a);
+    CHECK(accord_open(&a, path, &none) == ACCORD_E_INVALID && !a);
+    CHECK(strstr(accord_last_error(), "flag") != NULL);
+    CHECK(accord_open(&a, "tcp://127.0.0.1:6379", &o) == ACCORD_E_INVALID && !a);
+    CHECK(strstr(accord_last_error(), "unix socket") != NULL);
+    CHECK(accord_open(&a, "", NULL) == ACCORD_E_INVALID && !a);
+}
+
 /* ---- fork ---- */
 
 static int child_works(struct accord *a)

@@ -78,6 +78,11 @@ static int set_path(struct accord *a, const char *folder, const char *path)
 
     if (strncmp(path, scheme, sizeof scheme - 1) == 0)
         path += sizeof scheme - 1;
+    if (strstr(path, "://"))
+        return last_error_say(ACCORD_E_INVALID,
+                              "\"%.100s\" is no daemon of this host: give the path of its unix "
+                              "socket, or embed:?bus=URL for a node in this process",
+                              path);
     int size = snprintf(a->path, sizeof a->path, "%s%s", folder, path);
     if (size > 0 && (size_t)size < sizeof a->path)
         return ACCORD_OK;
@@ -107,23 +112,38 @@ static int set_address(struct accord *a, const char *address)
     return set_path(a, "", address);
 }
 
+/* The first connection, so that a mistyped path is known at once. */
+static int attach_first(struct accord *a)
+{
+    struct seat *s;
+    int status = seat_take(a, monotonic_ns() + a->connect_ns, &s, NULL);
+
+    if (status != ACCORD_OK)
+        return last_error(status, a->path);
+    seat_give(a, s);
+    return ACCORD_OK;
+}
+
 int accord_open(struct accord **out, const char *address, const struct accord_options *options)
 {
+    unsigned flags = options ? options->flags : 0;
     struct accord *a;
-    struct seat *s;
 
     if (!out)
-        return ACCORD_E_INVALID;
+        return last_error_invalid(true);
+    if (flags & ~(unsigned)ACCORD_OPEN_WITHOUT_DAEMON)
+        return last_error_say(ACCORD_E_INVALID,
+                              "flags of accord_open() that are none: %#x "
+                              "(was the struct zeroed?)",
+                              flags);
     int status = handle_new(&a, options);
     if (status != ACCORD_OK)
-        return status;
+        return last_error(status, "");
     status = set_address(a, address);
     if (status == ACCORD_OK) {
-        status = seat_take(a, monotonic_ns() + a->connect_ns, &s, NULL);
-        if (status == ACCORD_OK)
-            seat_give(a, s);
-        else
-            (void)last_error(status, a->path);
+        status = attach_first(a);
+        if (status != ACCORD_E_NOMEM && (flags & ACCORD_OPEN_WITHOUT_DAEMON))
+            status = ACCORD_OK;
     }
     if (status != ACCORD_OK) {
         accord_close(a);

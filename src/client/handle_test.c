@@ -430,7 +430,7 @@ TEST(a_daemon_that_hangs_at_open_costs_the_timeout)
     uint64_t began_ns = boottime_ns();
 
     CHECK(accord_open(&a, path, &o) == ACCORD_E_TIMEOUT && !a);
-    CHECK(boottime_ns() - began_ns < 1000 * NS_PER_MS);
+    CHECK(boottime_ns() - began_ns < 20000 * NS_PER_MS);
     daemon_stop(d);
 }
 
@@ -662,7 +662,7 @@ TEST(a_request_that_is_not_answered_ends_in_time_and_the_next_has_a_new_connecti
     d->mood = SILENT;
     uint64_t began_ns = boottime_ns();
     CHECK(accord_clear(a, "x", NULL, NULL) == ACCORD_E_TIMEOUT);
-    CHECK(boottime_ns() - began_ns < 3000 * NS_PER_MS);
+    CHECK(boottime_ns() - began_ns < 20000 * NS_PER_MS);
     d->mood = HONEST;
     CHECK(accord_clear(a, "x", NULL, NULL) == ACCORD_OK);
     CHECK(d->connections == 2);

@@ -497,6 +497,173 @@ TEST(letters_end_when_the_node_stops)
     fleet_free(f);
 }
 
+/* ---- what does not fit ---------------------------------------------------------------------
+ */
+
+/* The number of the question that is in the log. */
+static uint64_t question(const struct fleet *f)
+{
+    struct letter l;
+
+    for (size_t i = f->log_count; i-- > 0;) {
+        const struct fleet_change *h = &f->entries[i].held;
+        if (h->change.about.size_bytes > 0 &&
+            letter_parse(bytes_of(h->about, h->change.about.size_bytes), &l) == ACCORD_OK &&
+            l.type == LETTER_ASK)
+            return l.id;
+    }
+    return 0;
+}
+
+static void answer_as(struct fleet *f, const char *name, uint64_t id, struct letter answer)
+{
+    char text[LETTER_TEXT_BYTES_MAX];
+
+    answer.type = LETTER_ANSWER;
+    answer.id = id;
+    letter_print(&answer, text);
+    fleet_insert_change(f, (struct change){.op = CHANGE_BEAT,
+                                           .origin = bytes_of_text(name),
+                                           .incarnation = web9,
+                                           .nonce = 1,
+                                           .about = bytes_of_text(text)});
+    fleet_run(f, 50 * NS_PER_MS);
+}
+
+TEST(letter_tells_an_answer_in_other_words_as_it_is)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+
+    struct fleet_answer *a = ping(f, &f->nodes[0], "web9", 3000);
+    fleet_run(f, 100 * NS_PER_MS);
+    answer_as(f, "web9", question(f), (struct letter){.body = bytes_of_text("well")});
+    CHECK(a->count == 1 && t.count == 1 && strcmp(t.rows[0].why, "well") == 0);
+    CHECK(t.rows[0].state[0] == '\0');
+
+    a = ping(f, &f->nodes[0], "web9", 3000);
+    fleet_run(f, 100 * NS_PER_MS);
+    answer_as(f, "web9", question(f), (struct letter){.verdict = VERDICT_REFUSED});
+    CHECK(a->count == 1 && t.count == 1);
+    CHECK(strcmp(t.rows[0].state, letter_verdict_word(VERDICT_REFUSED)) == 0);
+    CHECK(!t.rows[0].known); /* it told no place in this log */
+    fleet_free(f);
+}
+
+/* Who answers before it could have heard the question answers another one. */
+TEST(letter_that_was_not_said_yet_is_answered_by_nobody)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+
+    struct fleet_answer *a = ping(f, &f->nodes[0], "web9", 3000);
+    fleet_run(f, 100 * NS_PER_MS);
+    uint64_t id = question(f);
+    fleet_gone(f, &f->nodes[0], 1); /* whoever asked is gone */
+    answer_as(f, "web9", id, (struct letter){.body = bytes_of_text("x fresh")});
+    CHECK(a->count == 0);
+    answer_as(f, "web9", id + 1, (struct letter){.body = bytes_of_text("x fresh")});
+    answer_as(f, "", id, (struct letter){.body = bytes_of_text("x fresh")});
+    CHECK(fleet_status(f, &f->nodes[0]).letters_repeated == 0);
+    fleet_free(f);
+}
+
+TEST(letter_is_not_taken_by_a_node_that_stops)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+    struct fleet_node *two = &f->nodes[1];
+
+    hold_up(f, two);
+    fleet_step(f, two, &(struct event){.type = EVENT_STOP});
+    say(f, 1, "ask 0000000000000007 1000 web2 ping");
+    fleet_run(f, 10 * NS_PER_MS);
+    f->fail_permille = 0;
+    fleet_run(f, 5 * NS_PER_S);
+    CHECK(two->stopped);
+    CHECK(said(f, "answer ") == 0);
+    fleet_free(f);
+}
+
+/* Each question and each answer in turn, so that neither waits for all of the other kind. */
+TEST(letters_that_are_asked_and_answered_at_once_take_turns)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+    struct fleet_node *one = &f->nodes[0];
+
+    hold_up(f, one);
+    say(f, 1, "ask 0000000000000007 20000 web1 ping");
+    say(f, 2, "ask 0000000000000008 20000 web1 ping");
+    fleet_run(f, 20 * NS_PER_MS);
+    struct fleet_answer *a = ping(f, one, "web2", 20000);
+    struct fleet_answer *b = ping(f, one, "web3", 20000);
+    f->fail_permille = 0;
+    fleet_run(f, 5 * NS_PER_S);
+    CHECK(a->count == 1 && a->reply.count == 1 && b->count == 1 && b->reply.count == 1);
+    CHECK(said(f, "answer 0000000000000007") == 1 && said(f, "answer 0000000000000008") == 1);
+    fleet_free(f);
+}
+
+/* The log is another one when it comes again: its place in the new one counts. */
+TEST(letter_that_comes_back_in_another_epoch_is_told_by_its_place_there)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+
+    struct fleet_answer *a = ping(f, &f->nodes[0], "nobody", 20000);
+    fleet_run(f, 100 * NS_PER_MS);
+    fleet_lose_tail(f, 1);
+    fleet_run(f, 25 * NS_PER_S);
+    CHECK(a->count == 1 && t.count == 1 && t.rows[0].in_log && t.rows[0].asked > 1);
+    fleet_free(f);
+}
+
+/* A node that was started again within its silence is known twice; the newer one counts. */
+TEST(letter_names_the_newest_of_a_nodes_incarnations_once)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+    struct fleet_node *three_ = &f->nodes[2];
+
+    fleet_kill(f, three_);
+    fixture_done(&three_->segment);
+    fleet_start(f, three_);
+    fleet_run(f, NS_PER_S);
+    fleet_kill(f, three_);
+    fixture_done(&three_->segment);
+    struct fleet_answer *a = ping(f, &f->nodes[0], "*", 1000);
+    fleet_run(f, 2 * NS_PER_S);
+    CHECK(a->count == 1 && t.count == 3 && !row_of(&t, "web3")->answered);
+    fleet_free(f);
+}
+
+TEST(letter_of_a_client_that_stays_is_kept_where_another_one_goes)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+
+    struct fleet_answer *a = ping(f, &f->nodes[0], "web2", 3000);
+    fleet_gone(f, &f->nodes[0], 2);
+    fleet_run(f, NS_PER_S);
+    CHECK(a->count == 1 && a->reply.count == 1);
+    fleet_free(f);
+}
+
+/* Bytes above those of ASCII are no name. */
+TEST(letter_to_a_name_that_no_node_can_have_is_refused)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+
+    CHECK(ping(f, &f->nodes[0],
+               "w\xc3\xa9"
+               "b",
+               1000)
+              ->reply.status == ACCORD_E_INVALID);
+    fleet_free(f);
+}
+
 /* ---- over seeds ----------------------------------------------------------------------------
  */
 

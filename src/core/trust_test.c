@@ -329,6 +329,147 @@ TEST(trust_drops_the_cache_for_more_removals_by_hand_than_are_allowed)
     fleet_free(f);
 }
 
+/* As the bus gives it, whatever its signature came to. */
+static void give(struct fleet *f, struct fleet_node *n, enum trust trust, struct change c)
+{
+    struct entry e = {
+        .position = fleet_status(f, n).cursor.position + 1, .trust = trust, .change = c};
+
+    e.change.message = (struct id128){e.position, 5};
+    fleet_step(
+        f, n,
+        &(struct event){.type = EVENT_BUS_ENTRIES, .entries = {.entries = &e, .count = 1}});
+}
+
+static struct change of_web9(enum change_op op, const char *key)
+{
+    return (struct change){.op = op,
+                           .key = bytes_of_text(key),
+                           .origin = bytes_of_text("web9"),
+                           .incarnation = {9, 9}};
+}
+
+TEST(trust_says_what_is_wrong_with_each_kind_of_entry)
+{
+    static const struct {
+        enum trust trust;
+        const char *words;
+        uint64_t drops; /* one that was in the log before is known by then */
+    } kinds[] = {{TRUST_NAKED, "give that node the signing-key-file", 1},
+                 {TRUST_KEYS, "compare signing-key-file", 1},
+                 {TRUST_ALTERED, "was altered after it was signed", 1},
+                 {TRUST_REPLAYED, "was in the log before", 0},
+                 {TRUST_LATE, "was signed long ago", 1}};
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        struct fleet *f = fleet_new(NULL);
+        struct fleet_node *a = fresh(f, "web1");
+        give(f, a, kinds[i].trust, of_web9(CHANGE_REMOVE, "k"));
+        CHECK(strstr(fleet_status(f, a).refused_last, "the remove of web9 at position "));
+        CHECK(strstr(fleet_status(f, a).refused_last, kinds[i].words));
+        CHECK(fleet_status(f, a).refused[kinds[i].trust] == 1);
+        CHECK(fleet_status(f, a).drops[DROP_UNVERIFIED] == kinds[i].drops);
+        fleet_free(f);
+    }
+}
+
+TEST(trust_drops_the_cache_for_an_operation_that_it_does_not_know)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *a = fresh(f, "web1");
+
+    fill(f, a, "k");
+    give(f, a, TRUST_KEYS, of_web9((enum change_op)99, "k"));
+    CHECK(strstr(fleet_status(f, a).refused_last, "the change of web9"));
+    CHECK(fleet_status(f, a).drops[DROP_UNVERIFIED] == 1);
+    CHECK(!fleet_hits(f, a, "k", "v"));
+    fleet_free(f);
+}
+
+TEST(trust_believes_of_a_removal_by_hand_what_it_takes_away_and_no_more)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *a = tolerant(f, 10);
+    struct change c = {.op = CHANGE_REMOVE, .key = bytes_of_text("k"), .soft = true};
+
+    fill(f, a, "k");
+    give(f, a, TRUST_UNSIGNED, c);
+    CHECK(fleet_get(f, a, "k").state == ACCORD_STALE);
+    c = (struct change){
+        .op = CHANGE_REMOVE, .key = bytes_of_text("k"), .has_version = true, .version = 1};
+    give(f, a, TRUST_UNSIGNED, c);
+    CHECK(fleet_get(f, a, "k").state == ACCORD_MISS);
+    CHECK(fleet_status(f, a).unsigned_applied == 2);
+    c.key = bytes_of(NULL, 0); /* of no key: not one that may pass */
+    give(f, a, TRUST_UNSIGNED, c);
+    give(f, a, TRUST_KEYS, of_web9(CHANGE_BEAT, "")); /* nor one that names a node */
+    CHECK(fleet_status(f, a).unsigned_applied == 2);
+    CHECK(fleet_status(f, a).refused[TRUST_UNSIGNED] == 1);
+    CHECK(fleet_status(f, a).refused[TRUST_KEYS] == 1);
+    fleet_free(f);
+}
+
+TEST(trust_of_a_signed_change_that_names_nobody_shows_no_other_node)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *a = fresh(f, "web1");
+
+    fill(f, a, "k");
+    f->signs = OURS;
+    by_hand(f, CHANGE_REMOVE, "k");
+    f->signs = 0;
+    CHECK(!fleet_hits(f, a, "k", "v"));
+    CHECK(fleet_status(f, a).members == 1);
+    fleet_free(f);
+}
+
+/* What is in view was there before anything was kept here: it costs nothing, however much. */
+TEST(trust_drops_nothing_for_what_was_in_the_log_before)
+{
+    struct fleet *f = fleet_new(NULL);
+
+    say(f, CHANGE_REMOVE, "k", THEIRS);
+    for (unsigned i = 0; i < 9; i++)
+        by_hand(f, CHANGE_REMOVE, "k");
+    struct fleet_node *a = tolerant(f, 3);
+    CHECK(fleet_status(f, a).refused[TRUST_KEYS] == 1);
+    CHECK(fleet_status(f, a).unsigned_applied == 9);
+    CHECK(fleet_status(f, a).unsigned_over == 0);
+    CHECK(fleet_status(f, a).cold_boots == 0);
+    fill(f, a, "k");
+    fleet_run(f, 2 * NS_PER_S);
+
+    fleet_kill(f, a); /* nor for what the earlier run had read */
+    struct fixture old = a->segment;
+    fleet_start_resumed(f, a, &old);
+    fleet_settle(f);
+    CHECK(fleet_hits(f, a, "k", "v"));
+    CHECK(fleet_status(f, a).cold_boots == 0);
+    fixture_done(&old);
+    fleet_free(f);
+}
+
+/* Somebody is there whose key is ours, so it is not our key that is wrong. */
+TEST(trust_lets_a_newcomer_go_on_where_a_node_of_its_key_lives_among_strangers)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *a = fresh(f, "web1");
+
+    say(f, CHANGE_BEAT, "", THEIRS);
+    struct fleet_node *b = add(f, "web2", OURS);
+    fleet_run(f, FLEET_L);
+    CHECK(fleet_status(f, b).fresh);
+    CHECK(fleet_status(f, b).refused[TRUST_KEYS] == 1);
+    fleet_kill(f, a); /* and goes on when it is alone with them, for it was there */
+    for (unsigned i = 0; i < 10; i++) {
+        say(f, CHANGE_BEAT, "", THEIRS);
+        fleet_run(f, FLEET_L);
+    }
+    CHECK(fleet_status(f, b).fresh);
+    CHECK(fleet_status(f, b).lease_losses == 0);
+    fleet_free(f);
+}
+
 /* Whatever strangers write: nodes of one key stay in accord, and their removals are applied. */
 TEST_SEEDS(trust_keeps_a_fleet_in_accord_whatever_strangers_write, 30)
 {

@@ -359,3 +359,143 @@ TEST(hole_drops_the_cache_where_its_origin_is_forgotten)
     CHECK(strstr(n->why, "of a node that is forgotten did not arrive, and it is gone"));
     fleet_free(f);
 }
+
+/* Whoever never came to say anything again was silent before it was asked. */
+TEST(hole_of_a_node_that_is_silent_drops_the_cache_at_once)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+
+    say(f, CHANGE_BEAT, 1, "");
+    fleet_run(f, 7 * FLEET_L);
+    CHECK(fleet_status(f, n).members == 1);
+    say(f, CHANGE_REMOVE, 3, "a");
+    fleet_run(f, 100 * NS_PER_MS);
+    CHECK(fleet_status(f, n).drops[DROP_HOLE_SILENT] == 1);
+    fleet_free(f);
+}
+
+/* What is missing may be what was skipped: its origin must not say it again. */
+TEST(hole_where_an_entry_was_skipped_that_ended_earlier_runs_is_not_asked_for)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fleet_add(f, "web1");
+    struct cursor poison = {.log = f->log, .epoch = f->epoch, .position = 30};
+    struct resend r;
+
+    n->settings.hand = (struct hand){.poison = &poison, .poison_count = 1};
+    fleet_start(f, n);
+    fleet_settle(f);
+    say(f, CHANGE_BEAT, 1, "");
+    while (f->newest < 29)
+        fleet_insert(f, CHANGE_REMOVE, "a");
+    say(f, CHANGE_REMOVE, 2, "b");
+    say(f, CHANGE_REMOVE, 3, "c");
+    fleet_run(f, 200 * NS_PER_MS);
+    CHECK(fleet_status(f, n).drops[DROP_POISON] == 1);
+    CHECK(fleet_status(f, n).drops[DROP_GAP] == 1);
+    CHECK(said(f, RESEND_WANTED, &r) == 0);
+    fleet_settle(f);
+    say(f, CHANGE_REMOVE, 4, "d"); /* nothing is missing behind it */
+    say(f, CHANGE_REMOVE, 6, "e"); /* and this is another hole */
+    fleet_run(f, 200 * NS_PER_MS);
+    CHECK(fleet_status(f, n).holes_open == 1);
+    fleet_free(f);
+}
+
+/* Of two senders the first place from which reading may begin again is that of the second. */
+TEST(hole_that_is_found_in_a_replay_and_begins_before_it_is_replayed_from_there)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+    struct change other = {.op = CHANGE_REMOVE,
+                           .key = bytes_of_text("x"),
+                           .origin = bytes_of_text("web8"),
+                           .incarnation = {8, 1},
+                           .sequence = 1};
+
+    fill(f, n, "k");
+    say(f, CHANGE_BEAT, 1, "");
+    fleet_insert_change(f, other);
+    fleet_run(f, 20 * NS_PER_MS);
+    say(f, CHANGE_REMOVE, 2, "k");
+    fleet_miss(n, f->newest, 2);
+    say(f, CHANGE_REMOVE, 3, "a");
+    fleet_miss(n, f->newest, 1);
+    other.sequence = 2;
+    fleet_insert_change(f, other);
+    fleet_miss(n, f->newest, 1);
+    fleet_insert(f, CHANGE_REMOVE, "b");
+    other.sequence = 3;
+    fleet_insert_change(f, other);
+    fleet_run(f, 500 * NS_PER_MS);
+    CHECK(fleet_status(f, n).gaps == 2);
+    CHECK(fleet_status(f, n).holes_replayed == 2);
+    CHECK(fleet_status(f, n).fresh);
+    CHECK(fleet_get(f, n, "k").state == ACCORD_MISS);
+    fleet_free(f);
+}
+
+/* One that is asked for lies in what is read again for another one, farther back than the trail
+ * remembers: by its number it is known to be missing. */
+TEST(hole_that_is_asked_for_is_closed_by_what_is_read_again_for_another_one)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+    struct change other = {.op = CHANGE_REMOVE,
+                           .key = bytes_of_text("x"),
+                           .origin = bytes_of_text("web8"),
+                           .incarnation = {8, 1},
+                           .sequence = 1};
+
+    say(f, CHANGE_BEAT, 1, "");
+    fleet_insert_change(f, other);
+    fleet_run(f, 20 * NS_PER_MS);
+    say(f, CHANGE_REMOVE, 2, "k");
+    fleet_miss(n, f->newest, 2);
+    for (unsigned i = 0; i < 1100; i++)
+        fleet_insert(f, CHANGE_REMOVE, "d");
+    while (fleet_status(f, n).cursor.position < f->newest)
+        fleet_run(f, NS_PER_MS);
+    fill(f, n, "k");
+    say(f, CHANGE_REMOVE, 3, "a");
+    while (n->attaches < 2 || fleet_status(f, n).holes_open == 0 ||
+           fleet_status(f, n).cursor.position < f->newest)
+        fleet_run(f, NS_PER_MS);
+    other.sequence = 3;
+    fleet_insert_change(f, other);
+    fleet_run(f, 2 * NS_PER_S);
+    CHECK(fleet_status(f, n).gaps == 2);
+    CHECK(fleet_status(f, n).holes_replayed == 1);
+    other.sequence = 2;
+    fleet_insert_change(f, other);
+    fleet_run(f, 200 * NS_PER_MS);
+    CHECK(fleet_status(f, n).fresh && fleet_status(f, n).cold_boots == 0);
+    CHECK(fleet_get(f, n, "k").state == ACCORD_MISS);
+    fleet_free(f);
+}
+
+/* A delivery from before the replay, that began farther back still. */
+TEST(hole_that_is_read_again_takes_nothing_from_before_it_for_missed)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+
+    say(f, CHANGE_BEAT, 1, "");
+    fleet_run(f, 20 * NS_PER_MS);
+    say(f, CHANGE_REMOVE, 2, "k");
+    fleet_miss(n, f->newest, 1);
+    fleet_run(f, 20 * NS_PER_MS);
+    say(f, CHANGE_REMOVE, 3, "b");
+    while (fleet_status(f, n).gaps == 0 || !fleet_status(f, n).attached)
+        fleet_run(f, NS_PER_MS / 10);
+    uint64_t applied = fleet_status(f, n).applied_changes;
+    struct entry e = {.position = f->entries[0].position, .change = f->entries[0].held.change};
+    fleet_step(
+        f, n,
+        &(struct event){.type = EVENT_BUS_ENTRIES, .entries = {.entries = &e, .count = 1}});
+    CHECK(fleet_status(f, n).applied_changes == applied);
+    fleet_run(f, 200 * NS_PER_MS);
+    CHECK(fleet_status(f, n).holes_replayed == 1 && fleet_status(f, n).fresh);
+    fleet_free(f);
+}

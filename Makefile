@@ -50,7 +50,7 @@ NEEDS_client := client cache wire base
 NEEDS_cli    := cli node door bus net core client cache wire base
 
 LIBS_net    = -luv -lmicrohttpd
-LIBS_bus    = -lsqlite3 -lpq -lnats -ljansson -lhiredis -lssl -lcrypto $(LIBS_net)
+LIBS_bus    = -lsqlite3 -lpq -lnats -lstrophe -ljansson -lhiredis -lssl -lcrypto -lz $(LIBS_net)
 # Of what is optional: found when it is linked, for a build may have installed it.
 LIBS_zmq    = $(shell pkg-config --libs libzmq 2>/dev/null)
 LIBS_door   = $(LIBS_net) $(LIBS_zmq) -lcrypto

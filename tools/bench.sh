@@ -25,7 +25,7 @@ build() { # build NAME
         -D_GNU_SOURCE -Isrc -Iinclude -I. "-I$(pg_config --includedir)" -o "$out/$1" \
         "bench/$1.c" bench/bench.c bench/fill.c bench/idle.c bench/many.c bench/prober.c bench/three.c \
         $out/accord.a \
-        -Wl,--as-needed -pthread -luv -lsqlite3 -lpq -lnats -lhiredis -lssl -lcrypto \
+        -Wl,--as-needed -pthread -luv -lsqlite3 -lpq -lnats -lstrophe -lhiredis -lssl -lcrypto -lz \
         -linih -ljansson -ldl -lm
 }
 

@@ -10,10 +10,11 @@
 #include "bus/postgres/postgres.h"
 #include "bus/redis/redis.h"
 #include "bus/sqlite/sqlite.h"
+#include "bus/xmpp/xmpp.h"
 
 /* Each bus adds its line here, and one to test/contract/contract.h. */
-static const struct bus_ops *const known[] = {&bus_sqlite, &bus_postgres, &bus_redis, &bus_nats,
-                                              &bus_memory};
+static const struct bus_ops *const known[] = {&bus_sqlite, &bus_postgres, &bus_redis,
+                                              &bus_nats,   &bus_xmpp,     &bus_memory};
 
 int bus_fail(char why[BUS_WHY_BYTES_MAX], int status, const char *format, ...)
 {

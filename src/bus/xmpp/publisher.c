@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "bus/xmpp/publisher.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wire/chat.h"
+
+enum { PRUNE_AFTER = 64 }; /* changes, and an eighth of what is kept */
+
+int xmpp_publisher_init(struct xmpp_publisher *p, struct xmpp_room *room,
+                        const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
+{
+    *p = (struct xmpp_publisher){
+        .room = room, .timeout_ms = s->timeout_ms, .retain_changes = s->retain_changes};
+    p->records = malloc(XMPP_PART_RECORDS_BYTES_MAX + CHANGE_RECORD_BYTES_MAX);
+    p->body = malloc(CHAT_BODY_BYTES_MAX);
+    p->list = malloc(PUBLISH_BATCH_MAX * sizeof *p->list);
+    if (p->records && p->body && p->list)
+        return ACCORD_OK;
+    xmpp_publisher_done(p);
+    return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
+}
+
+void xmpp_publisher_done(struct xmpp_publisher *p)
+{
+    free(p->records);
+    free(p->body);
+    free(p->list);
+    p->list = NULL;
+    p->records = NULL;
+    p->body = NULL;
+}
+
+void xmpp_publisher_aim(struct xmpp_publisher *p, struct id128 log, uint64_t epoch)
+{
+    pthread_mutex_lock(&p->room->link.mutex);
+    p->aimed = true;
+    p->log = log;
+    p->epoch = epoch;
+    pthread_mutex_unlock(&p->room->link.mutex);
+}
+
+/* The changes that are new, in their order. */
+struct batch {
+    const struct change *changes;
+    size_t fresh[PUBLISH_BATCH_MAX];
+    size_t count;
+    bool archived;
+};
+
+/* So many of them, from `first` on, as go into one message; into p->records. */
+static size_t pack(struct xmpp_publisher *p, const struct batch *b, size_t first, size_t *bytes)
+{
+    size_t i = first, one = 0;
+
+    *bytes = 0;
+    while (i < b->count && *bytes < XMPP_PART_RECORDS_BYTES_MAX) {
+        int status = change_encode(&b->changes[b->fresh[i]], p->records + *bytes,
+                                   CHANGE_RECORD_BYTES_MAX, &one);
+        ASSERT(status == ACCORD_OK);
+        if (i > first && *bytes + one > XMPP_PART_RECORDS_BYTES_MAX)
+            break;
+        *bytes += one;
+        i++;
+    }
+    return i - first;
+}
+
+static uint32_t parts_of(struct xmpp_publisher *p, const struct batch *b)
+{
+    uint32_t parts = 0;
+    size_t bytes;
+
+    for (size_t i = 0; i < b->count; parts++)
+        i += pack(p, b, i, &bytes);
+    return parts;
+}
+
+/* Where we stand, as the room knows it now. */
+static struct xmpp_beside beside_of(const struct xmpp_publisher *p, const struct batch *b)
+{
+    const struct xmpp_mark *m = &p->room->mark;
+    struct xmpp_beside x = {.log = m->log,
+                            .epoch = m->epoch,
+                            .number = m->number,
+                            .place = m->place,
+                            .last = m->last,
+                            .floor = m->floor,
+                            .max_stale_ms = m->max_stale_ms,
+                            .max_stale_before_ms = m->max_stale_before_ms,
+                            .batch = xmpp_random() | 1,
+                            .count = (uint32_t)b->count};
+
+    memcpy(x.at, m->aid, sizeof x.at);
+    if (m->number - m->floor >
+        u64_add_sat(p->retain_changes, p->retain_changes / 8 + PRUNE_AFTER))
+        x.floor = m->number - p->retain_changes;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct change *c = &b->changes[b->fresh[i]];
+        if (!change_sets_max_stale(c))
+            continue;
+        x.sets_max_stale = true;
+        x.max_stale_ms = c->version;
+        x.max_stale_before_ms = change_max_stale_before(c);
+    }
+    return x;
+}
+
+static void print_body(struct xmpp_publisher *p, const struct batch *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        p->list[i] = b->changes[b->fresh[i]];
+    (void)chat_print(p->list, b->count, p->body);
+}
+
+/* All parts of it are given to the link at once; the last has the words. The mutex is held. */
+static int send_parts(struct xmpp_publisher *p, const struct batch *b, struct xmpp_beside *x,
+                      char why[BUS_WHY_BYTES_MAX])
+{
+    struct xmpp_link *l = &p->room->link;
+    int status = ACCORD_OK;
+
+    x->parts = parts_of(p, b);
+    for (size_t i = 0, bytes; i < b->count && status == ACCORD_OK; x->part++) {
+        size_t length;
+        i += pack(p, b, i, &bytes);
+        char *text = xmpp_message_write(l, p->room->pending.id, x,
+                                        x->part + 1 == x->parts ? p->body : "", b->archived,
+                                        bytes_of(p->records, bytes), &length);
+        status = text ? xmpp_link_send(l, l->generation, text, length, why)
+                      : bus_fail(why, ACCORD_E_NOMEM, "out of memory");
+        free(text);
+    }
+    return status;
+}
+
+static int refused(const struct xmpp_pending *pending, char why[BUS_WHY_BYTES_MAX])
+{
+    bool denied = strcmp(pending->condition, "forbidden") == 0 ||
+                  strcmp(pending->condition, "not-allowed") == 0;
+
+    return bus_fail(why, denied ? ACCORD_E_DENIED : ACCORD_E_DOWN,
+                    "xmpp: the room refuses what this node says: %s%s", pending->condition,
+                    denied ? " (give it a voice)" : "");
+}
+
+static int wait_for_echo(struct xmpp_publisher *p, uint64_t generation,
+                         char why[BUS_WHY_BYTES_MAX])
+{
+    uint64_t deadline_ns = xmpp_now_ns() + p->timeout_ms * NS_PER_MS;
+    struct xmpp_room *r = p->room;
+
+    while (!r->pending.done) {
+        if (r->pending.refused)
+            return refused(&r->pending, why);
+        if (r->link.generation != generation)
+            return bus_fail(why, ACCORD_E_TIMEOUT, "%s",
+                            r->link.why[0] ? r->link.why : "xmpp: the connection was lost");
+        if (!xmpp_link_wait(&r->link, deadline_ns))
+            return bus_fail(why, ACCORD_E_TIMEOUT,
+                            "xmpp: what was said did not come back in time");
+    }
+    return ACCORD_OK;
+}
+
+/* The mutex is held. */
+static int say(struct xmpp_publisher *p, struct batch *b, struct position *last,
+               char why[BUS_WHY_BYTES_MAX])
+{
+    struct xmpp_room *r = p->room;
+    uint64_t generation = r->link.generation;
+    struct xmpp_beside x = beside_of(p, b);
+
+    r->pending = (struct xmpp_pending){.batch = x.batch};
+    snprintf(r->pending.id, sizeof r->pending.id, "accord-%016" PRIx64, x.batch);
+    print_body(p, b);
+    int status = send_parts(p, b, &x, why);
+    if (status == ACCORD_OK)
+        status = wait_for_echo(p, generation, why);
+    if (status == ACCORD_OK)
+        *last = r->pending.at;
+    r->pending = (struct xmpp_pending){0};
+    return status;
+}
+
+/* Beats are heard and not kept; but now and then, and where one says what must not be lost. */
+static bool is_archived(const struct xmpp_publisher *p, const struct batch *b)
+{
+    if (p->room->mark.place >= XMPP_ARCHIVE_AT_PLACE)
+        return true;
+    for (size_t i = 0; i < b->count; i++) {
+        const struct change *c = &b->changes[b->fresh[i]];
+        if (c->op != CHANGE_BEAT || change_sets_max_stale(c))
+            return true;
+    }
+    return false;
+}
+
+int xmpp_publisher_publish(struct xmpp_publisher *p, const struct change *changes, size_t count,
+                           struct position *last, char why[BUS_WHY_BYTES_MAX])
+{
+    struct batch b = {.changes = changes};
+    struct xmpp_room *r = p->room;
+    int status = ACCORD_OK;
+
+    pthread_mutex_lock(&r->link.mutex);
+    if (!p->aimed || !r->counting || !id128_equal(p->log, r->mark.log) ||
+        p->epoch != r->mark.epoch)
+        status = bus_fail(why, ACCORD_E_DOWN, "%s",
+                          r->link.why[0] && !r->counting ? r->link.why
+                                                         : "xmpp: not attached to this log");
+    for (size_t i = 0; i < count && status == ACCORD_OK; i++)
+        if (xmpp_room_known(r, changes[i].message) == 0)
+            b.fresh[b.count++] = i;
+    b.archived = is_archived(p, &b);
+    if (status == ACCORD_OK && b.count > 0)
+        status = say(p, &b, last, why);
+    if (status == ACCORD_OK &&
+        (b.count == 0 || b.fresh[b.count - 1] != count - 1)) /* its last was there before */
+        *last =
+            (struct position){r->mark.epoch, xmpp_room_known(r, changes[count - 1].message)};
+    pthread_mutex_unlock(&r->link.mutex);
+    return status;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+/* bus_kit_xmpp.c - a Prosody of the running test's own; the person is a client of its own
+ * (libstrophe by the bus's link, but past its counting). */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bus/xmpp/link.h"
+#include "bus_kit.h"
+#include "prosody_server.h"
+#include "test.h"
+
+enum { PATIENCE_MS = 60000 };
+
+static struct prosody_server server;
+
+/* A seat in the room that counts nothing. */
+struct person {
+    struct xmpp_place place;
+    struct xmpp_link link;
+    const char *waits_for; /* an id that is to come back */
+    bool came;
+};
+
+static void url(char out[KIT_URL_BYTES_MAX], const char *cluster)
+{
+    if (server.pid == 0)
+        prosody_server_begin(&server);
+    prosody_server_url(&server, cluster, out, KIT_URL_BYTES_MAX);
+}
+
+static void heard(void *context, struct xmpp_heard *h)
+{
+    struct person *p = context;
+
+    p->came = p->came || (p->waits_for && strcmp(h->id, p->waits_for) == 0);
+}
+
+static void refused(void *context, const char *id, const char *condition)
+{
+    (void)context;
+    (void)id;
+    fprintf(stderr, "the person is refused: %s\n", condition);
+    abort();
+}
+
+static void ended(void *context)
+{
+    (void)context;
+}
+
+static uint64_t deadline(void)
+{
+    return xmpp_now_ns() + PATIENCE_MS * NS_PER_MS;
+}
+
+static struct person *joined(const char *url_text)
+{
+    struct person *p = calloc(1, sizeof *p);
+    struct bus_settings s = {.timeout_ms = PATIENCE_MS};
+    char why[BUS_WHY_BYTES_MAX] = "";
+
+    CHECK(p && xmpp_place_init(&p->place, url_text, NULL, why) == ACCORD_OK);
+    p->link.context = p;
+    p->link.heard = heard;
+    p->link.refused = refused;
+    p->link.ended = ended;
+    CHECK(xmpp_link_open(&p->link, &p->place, &s, why) == ACCORD_OK);
+    if (xmpp_link_up(&p->link, deadline(), why) != ACCORD_OK) {
+        fprintf(stderr, "%s\n", why);
+        abort();
+    }
+    return p;
+}
+
+static void left(struct person *p)
+{
+    xmpp_link_close(&p->link);
+    xmpp_place_done(&p->place);
+    free(p);
+}
+
+static void say(const char *url_text, const char *content)
+{
+    struct person *p = joined(url_text);
+    char why[BUS_WHY_BYTES_MAX], *text = NULL;
+
+    int bytes = asprintf(&text, "<message type='groupchat' id='said' to='%s'>%s</message>",
+                         p->place.room, content);
+    CHECK(bytes > 0);
+    p->waits_for = "said";
+    pthread_mutex_lock(&p->link.mutex);
+    CHECK(xmpp_link_send(&p->link, p->link.generation, text, (size_t)bytes, why) == ACCORD_OK);
+    while (!p->came)
+        CHECK(xmpp_link_wait(&p->link, deadline()));
+    pthread_mutex_unlock(&p->link.mutex);
+    free(text);
+    left(p);
+}
+
+/* What a person can type is typed. The rest is what a program may have damaged. */
+static void write_text(const char *url_text, const char *op, struct bytes key)
+{
+    static const char *const words[] = {"remove", "tag", "prefix", "namespace"};
+    char *content = NULL;
+    int bytes = 0;
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcmp(op, words[i]) == 0 && key.size_bytes > 0 && key.size_bytes <= KEY_BYTES_MAX)
+            bytes = asprintf(&content, "<body>/%s %.*s</body>", op, (int)key.size_bytes,
+                             (const char *)key.data);
+    if (!content)
+        bytes = asprintf(&content,
+                         "<body>%s</body><accord xmlns='" XMPP_BESIDE_NS "' state='torn'/>",
+                         op[0] ? op : "nothing");
+    CHECK(bytes > 0);
+    say(url_text, content);
+    free(content);
+}
+
+static const char *room_of(const char *url_text)
+{
+    static char room[64];
+    const char *from = strrchr(url_text, '/') + 1;
+
+    snprintf(room, sizeof room, "%.*s", (int)strcspn(from, "@"), from);
+    return room;
+}
+
+/* The server is killed, and what it had written last is not on the disk. */
+static void cut(const char *url_text, unsigned count)
+{
+    prosody_server_kill(&server);
+    prosody_server_cut(&server, room_of(url_text), count);
+    prosody_server_start(&server);
+}
+
+/* The room is destroyed by its owner. */
+static void replace(const char *url_text)
+{
+    struct person *p = joined(url_text);
+    char why[BUS_WHY_BYTES_MAX] = "";
+
+    if (xmpp_link_destroy_room(&p->link, deadline(), why) != ACCORD_OK) {
+        fprintf(stderr, "%s\n", why);
+        abort();
+    }
+    left(p);
+}
+
+const struct bus_kit bus_kit_xmpp = {"xmpp", url, write_text, cut, replace};

@@ -4,7 +4,17 @@
 
 #include <stdlib.h>
 
-enum { CLOCKS_APART_MS = 60 * 1000 }; /* the archive's times are the server's */
+enum {
+    CLOCKS_APART_MS = 60 * 1000, /* the archive's times are the server's */
+    /* To find our place, however short the calls of a publisher are: some archives are read
+     * whole for each question. */
+    FIND_MS = 10 * 1000,
+};
+
+static uint64_t find_by(const struct xmpp_reader *r)
+{
+    return xmpp_now_ns() + u64_max(r->timeout_ms, FIND_MS) * NS_PER_MS;
+}
 
 void xmpp_reader_init(struct xmpp_reader *r, struct xmpp_room *room,
                       const struct bus_settings *s)
@@ -315,7 +325,7 @@ static void tell(struct xmpp_reader *r, const struct cursor *resume, uint64_t be
 int xmpp_reader_attach(struct xmpp_reader *r, const struct cursor *resume, uint64_t view_ms,
                        struct bus_attached *out, char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t deadline_ns = xmpp_now_ns() + r->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = find_by(r);
     uint64_t before_ms = view_ms > 0 ? u64_sub_sat(xmpp_wall_ms(), view_ms) + (view_ms > 0) : 0;
     uint64_t number = resume ? xmpp_number_of(resume->position) : UINT64_MAX;
 
@@ -453,7 +463,7 @@ static int check_read(struct xmpp_reader *r, uint64_t after, uint64_t timeout_ms
                       char why[BUS_WHY_BYTES_MAX])
 {
     uint64_t now_ns = xmpp_now_ns(), until_ns = u64_add_sat(now_ns, timeout_ms * NS_PER_MS);
-    uint64_t deadline_ns = now_ns + r->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = find_by(r);
     bool pages = false;
 
     if (!r->attached)
@@ -465,7 +475,7 @@ static int check_read(struct xmpp_reader *r, uint64_t after, uint64_t timeout_ms
     status = read_recent(r, after, until_ns, &pages, why);
     unlock(r);
     if (status == ACCORD_OK && pages)
-        status = deliver_pages(r, after, xmpp_now_ns() + r->timeout_ms * NS_PER_MS, why);
+        status = deliver_pages(r, after, find_by(r), why);
     return status;
 }
 
@@ -488,7 +498,7 @@ int xmpp_reader_read(struct xmpp_reader *r, uint64_t after, uint64_t timeout_ms,
 int xmpp_reader_head(struct xmpp_reader *r, const struct cursor *at, uint64_t *head,
                      char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t deadline_ns = xmpp_now_ns() + r->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = find_by(r);
     struct id128 log = r->log;
     uint64_t epoch = r->epoch;
 

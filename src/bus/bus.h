@@ -58,6 +58,7 @@ struct bus_caps {
     bool head_linearizable; /* head() proves a lease; else only an own beat that came back */
     bool may_lose_tail;     /* an acknowledged entry may vanish (noticed by the cursor) */
     const char *durability; /* for people: "fsync at each commit" */
+    uint64_t max_stale_ms;  /* of a new log, where the user gave none; 0: as everywhere */
 };
 
 struct signing;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
 /* settings_finish.c - what depends on this host: its name, its folders, its password file. */
+#include "bus/bus.h"
 #include "node/settings.h"
 #include "node/settings_table.h"
 
@@ -269,6 +270,17 @@ static int check_max_stale(const struct settings *s, char *why)
     return ACCORD_OK;
 }
 
+/* Some buses ask for more than the default of the others. A bus that is none is told of when it
+ * is opened. */
+static void finish_max_stale(struct settings *s)
+{
+    char why[BUS_WHY_BYTES_MAX];
+    const struct bus_ops *bus = bus_find(s->bus, why);
+
+    if (!s->max_stale_given && bus && bus->caps.max_stale_ms > 0)
+        s->max_stale_ns = bus->caps.max_stale_ms * NS_PER_MS;
+}
+
 int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
 {
     int status = blame(s, "name", finish_name(s, why), why);
@@ -286,8 +298,10 @@ int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
         status = read_keys(s, why);
     if (status == ACCORD_OK)
         status = finish_fences(s, why);
-    if (status == ACCORD_OK)
+    if (status == ACCORD_OK) {
+        finish_max_stale(s);
         status = check_max_stale(s, why);
+    }
     if (status == ACCORD_OK && s->ack == ACK_LOCAL && !s->state[0])
         status = blame(
             s, "ack",

@@ -199,6 +199,30 @@ TEST(a_namespace_may_only_be_tighter_than_the_node)
     settings_free(s);
 }
 
+static uint64_t max_stale_of(const char *bus, const char *given)
+{
+    struct settings *s = fresh();
+
+    CHECK(settings_set(s, "x", "name", "web1", why) == ACCORD_OK);
+    CHECK(settings_set(s, "x", "bus", bus, why) == ACCORD_OK);
+    if (given)
+        CHECK(settings_set(s, "x", "max-stale", given, why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) == ACCORD_OK);
+    uint64_t max_stale_ns = s->max_stale_ns;
+    settings_free(s);
+    return max_stale_ns;
+}
+
+TEST(a_bus_may_have_a_max_stale_of_its_own_where_none_is_given)
+{
+    static const char room[] = "xmpp://accord:p@chat/caches@conference.chat";
+
+    CHECK(max_stale_of("memory:x", NULL) == 3 * NS_PER_S);
+    CHECK(max_stale_of("pigeon:x", NULL) == 3 * NS_PER_S);
+    CHECK(max_stale_of(room, NULL) == 15 * NS_PER_S);
+    CHECK(max_stale_of(room, "3s") == 3 * NS_PER_S);
+}
+
 TEST(a_bad_line_is_named_with_what_is_expected)
 {
     file_refused("name = a\n\nmemroy = 1G\n", 3, "did you mean \"memory\"?");

@@ -8,6 +8,9 @@
 
 #include "bus/bus.h"
 
+/* Six beats in that time go to everybody who sits in the room. */
+enum { XMPP_MAX_STALE_MS = 15000 };
+
 extern const struct bus_ops bus_xmpp;
 
 #endif

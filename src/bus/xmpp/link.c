@@ -97,10 +97,31 @@ void xmpp_put(struct xmpp_link *l, const char *format, ...)
     xmpp_send_raw(l->connection, text, (size_t)bytes);
 }
 
+/* libstrophe cannot be told to leave PLAIN alone, and falls back to it where SCRAM fails: but
+ * it shows each stanza before it acts on it, and sends what it answers in its next turn, which
+ * it is not given once the session is over. */
+static void watch_login(struct xmpp_link *l, const char *stanza)
+{
+    bool scram = strstr(stanza, ">SCRAM-SHA-1<") || strstr(stanza, ">SCRAM-SHA-256<") ||
+                 strstr(stanza, ">SCRAM-SHA-512<");
+
+    if (strstr(stanza, "<mechanisms") && !scram)
+        xmpp_end(l, ACCORD_E_DENIED,
+                 "%s:%u would have the password in the clear: without TLS it must offer "
+                 "SCRAM-SHA-1, -256 or -512; or leave tls=insecure-off out",
+                 l->address, l->port);
+    else if (strncmp(stanza, "<failure", 8) == 0)
+        xmpp_end(l, ACCORD_E_DENIED, "%s:%u: the account or its password is refused",
+                 l->address, l->port);
+}
+
 static void complain(void *context, xmpp_log_level_t level, const char *area, const char *text)
 {
+    static const char received[] = "RECV: ";
     struct xmpp_link *l = context;
 
+    if (l->place->no_tls && !l->seated && strncmp(text, received, sizeof received - 1) == 0)
+        watch_login(l, text + sizeof received - 1);
     if (level >= XMPP_LEVEL_WARN)
         snprintf(l->complaint, sizeof l->complaint, "%.30s: %.200s", area, text);
 }

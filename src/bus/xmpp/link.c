@@ -442,6 +442,7 @@ static void begin(struct xmpp_link *l, const char *address, uint16_t port)
     l->status = ACCORD_OK;
     l->why[0] = '\0';
     l->state = XMPP_CONNECTING;
+    l->destroyed = false;
     l->nick_tries = 0;
     l->go = true;
     pthread_cond_broadcast(&l->changed);
@@ -604,6 +605,8 @@ int xmpp_link_destroy_room(struct xmpp_link *l, uint64_t deadline_ns,
              "xmlns='http://jabber.org/protocol/muc#owner'><destroy/></query></iq>",
              l->question, l->place->room);
     int status = ask(l, text, deadline_ns, why);
+    if (status == ACCORD_E_DOWN && l->destroyed)
+        status = ACCORD_OK;
     pthread_mutex_unlock(&l->mutex);
     return status;
 }

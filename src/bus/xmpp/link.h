@@ -88,6 +88,7 @@ struct xmpp_link {
     int status;          /* why it is down */
     char why[BUS_WHY_BYTES_MAX];
     bool quit, go, leave;
+    bool destroyed;       /* the room is no more: we sat there when that was said */
     uint64_t deadline_ns; /* to be seated by then */
     char address[64];
     uint16_t port;
@@ -138,7 +139,7 @@ MUST_CHECK int xmpp_link_page(struct xmpp_link *l, bool before, const char *aid,
 MUST_CHECK int xmpp_link_hear(struct xmpp_link *l, uint64_t deadline_ns,
                               char why[BUS_WHY_BYTES_MAX]);
 
-/* Destroys the room. */
+/* Destroys the room. Some servers put us out before they answer. */
 MUST_CHECK int xmpp_link_destroy_room(struct xmpp_link *l, uint64_t deadline_ns,
                                       char why[BUS_WHY_BYTES_MAX]);
 

@@ -257,6 +257,8 @@ static bool has_status(xmpp_stanza_t *presence, const char *code)
     return false;
 }
 
+/* What bears our nick and no code may be another seat of this account, a ghost of ours: then
+ * the room is asked at once whether we still sit there. */
 static void removed(struct xmpp_link *l, xmpp_stanza_t *presence)
 {
     bool destroyed = child(child(presence, "x", NS_MUC "#user"), "destroy", NULL) != NULL;
@@ -266,9 +268,16 @@ static void removed(struct xmpp_link *l, xmpp_stanza_t *presence)
                       : has_status(presence, "321") || has_status(presence, "322")
                           ? "the room is for its members only"
                       : has_status(presence, "332") ? "the server ends"
-                                                    : "this node was removed from the room";
+                      : has_status(presence, "110") ? "this node was removed from the room"
+                                                    : NULL;
 
-    xmpp_end(l, ACCORD_E_DOWN, "%s: %s", l->place->room, how);
+    pthread_mutex_lock(&l->mutex);
+    l->destroyed = destroyed;
+    pthread_mutex_unlock(&l->mutex);
+    if (how)
+        xmpp_end(l, ACCORD_E_DOWN, "%s: %s", l->place->room, how);
+    else
+        l->heard_ns = 0;
 }
 
 static int on_presence(xmpp_conn_t *c, xmpp_stanza_t *p, void *context)

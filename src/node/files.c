@@ -67,7 +67,7 @@ uint64_t files_raise_limit(void)
 /* Overwrites the values of those parameters of a query that are secrets. */
 static void hide_parameters(char *url)
 {
-    static const char *const secret[] = {"password=", "sslpassword="};
+    static const char *const secret[] = {"password=", "sslpassword=", "room_password="};
     char *at = strchr(url, '?');
 
     while (at) {

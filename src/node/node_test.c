@@ -490,6 +490,8 @@ TEST(urls_are_shown_without_their_passwords)
     files_public_url("postgres://me:p@ss@host/db?password=secret&sslmode=require", text,
                      sizeof text);
     CHECK(strcmp(text, "postgres://***@host/db?password=******&sslmode=require") == 0);
+    files_public_url("xmpp://me:secret@host/a@b?room_password=key", text, sizeof text);
+    CHECK(strcmp(text, "xmpp://***@host/a@b?room_password=***") == 0);
 }
 
 TEST(passwords_are_wiped_where_they_stand)

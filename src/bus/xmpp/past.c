@@ -182,6 +182,9 @@ static void count_forward(struct xmpp_room *r, const struct past *p, size_t anch
         if (i == anchor)
             back.last = mark->last;
         put_index(r, &p->list[i], &back);
+        xmpp_room_found(r, &p->list[i].heard,
+                        &(struct xmpp_mark){
+                            .epoch = mark->epoch, .number = back.number, .last = back.last});
     }
     for (size_t i = anchor; i-- > 0;) {
         struct xmpp_heard *h = &p->list[i].heard;
@@ -195,6 +198,7 @@ static void count_forward(struct xmpp_room *r, const struct past *p, size_t anch
         if (mark->epoch != epoch)
             r->index_count = 0;
         put_index(r, &p->list[i], mark);
+        xmpp_room_found(r, h, mark);
     }
 }
 

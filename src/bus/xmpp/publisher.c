@@ -18,7 +18,8 @@ int xmpp_publisher_init(struct xmpp_publisher *p, struct xmpp_room *room,
     p->records = malloc(XMPP_PART_RECORDS_BYTES_MAX + CHANGE_RECORD_BYTES_MAX);
     p->body = malloc(CHAT_BODY_BYTES_MAX);
     p->list = malloc(PUBLISH_BATCH_MAX * sizeof *p->list);
-    if (p->records && p->body && p->list)
+    p->said = malloc(PUBLISH_BATCH_MAX * sizeof *p->said);
+    if (p->records && p->body && p->list && p->said)
         return ACCORD_OK;
     xmpp_publisher_done(p);
     return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
@@ -29,7 +30,9 @@ void xmpp_publisher_done(struct xmpp_publisher *p)
     free(p->records);
     free(p->body);
     free(p->list);
+    free(p->said);
     p->list = NULL;
+    p->said = NULL;
     p->records = NULL;
     p->body = NULL;
 }
@@ -171,17 +174,48 @@ static int say(struct xmpp_publisher *p, struct batch *b, struct position *last,
                char why[BUS_WHY_BYTES_MAX])
 {
     struct xmpp_room *r = p->room;
-    uint64_t generation = r->link.generation;
     struct xmpp_beside x = beside_of(p, b);
 
     r->pending = (struct xmpp_pending){.batch = x.batch};
     snprintf(r->pending.id, sizeof r->pending.id, "accord-%016" PRIx64, x.batch);
     print_body(p, b);
+    p->said_generation = r->link.generation;
+    p->said_count = b->count;
+    for (size_t i = 0; i < b->count; i++)
+        p->said[i] = b->changes[b->fresh[i]].message;
     int status = send_parts(p, b, &x, why);
     if (status == ACCORD_OK)
-        status = wait_for_echo(p, generation, why);
+        status = wait_for_echo(p, p->said_generation, why);
     if (status == ACCORD_OK)
         *last = r->pending.at;
+    if (status != ACCORD_E_TIMEOUT)
+        r->pending = (struct xmpp_pending){0};
+    return status;
+}
+
+/* What was said before may be under way still, or in the log: said once more it would be there
+ * twice. On the same seat its echo is waited for; on another, the archive has been looked into.
+ * The mutex is held. */
+static int settle(struct xmpp_publisher *p, char why[BUS_WHY_BYTES_MAX])
+{
+    struct xmpp_room *r = p->room;
+    const struct id128 none = {0, 0};
+    int status = ACCORD_OK;
+
+    if (r->pending.batch == 0)
+        return ACCORD_OK;
+    if (!r->pending.done && p->said_generation == r->link.generation)
+        status = wait_for_echo(p, p->said_generation, why);
+    if (status == ACCORD_E_TIMEOUT)
+        return status;
+    if (r->pending.done && r->pending.at.epoch == r->mark.epoch) {
+        uint64_t end = xmpp_number_of(r->pending.at.value);
+        for (size_t i = 0; i < p->said_count; i++)
+            if (xmpp_room_known(r, p->said[i]) == 0)
+                xmpp_room_remember(
+                    r, p->said[i],
+                    xmpp_position(end - p->said_count + i + 1, 0, p->said[i], none));
+    }
     r->pending = (struct xmpp_pending){0};
     return status;
 }
@@ -199,19 +233,30 @@ static bool is_archived(const struct xmpp_publisher *p, const struct batch *b)
     return false;
 }
 
+static int check_aim(const struct xmpp_publisher *p, char why[BUS_WHY_BYTES_MAX])
+{
+    const struct xmpp_room *r = p->room;
+
+    if (p->aimed && r->counting && id128_equal(p->log, r->mark.log) &&
+        p->epoch == r->mark.epoch)
+        return ACCORD_OK;
+    return bus_fail(why, ACCORD_E_DOWN, "%s",
+                    r->link.why[0] && !r->counting ? r->link.why
+                                                   : "xmpp: not attached to this log");
+}
+
 int xmpp_publisher_publish(struct xmpp_publisher *p, const struct change *changes, size_t count,
                            struct position *last, char why[BUS_WHY_BYTES_MAX])
 {
     struct batch b = {.changes = changes};
     struct xmpp_room *r = p->room;
-    int status = ACCORD_OK;
 
     pthread_mutex_lock(&r->link.mutex);
-    if (!p->aimed || !r->counting || !id128_equal(p->log, r->mark.log) ||
-        p->epoch != r->mark.epoch)
-        status = bus_fail(why, ACCORD_E_DOWN, "%s",
-                          r->link.why[0] && !r->counting ? r->link.why
-                                                         : "xmpp: not attached to this log");
+    int status = check_aim(p, why);
+    if (status == ACCORD_OK)
+        status = settle(p, why);
+    if (status == ACCORD_OK) /* it may have waited */
+        status = check_aim(p, why);
     for (size_t i = 0; i < count && status == ACCORD_OK; i++)
         if (xmpp_room_known(r, changes[i].message) == 0)
             b.fresh[b.count++] = i;

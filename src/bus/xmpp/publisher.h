@@ -20,6 +20,10 @@ struct xmpp_publisher {
     uint8_t *records; /* of one part */
     char *body;
     struct change *list; /* of PUBLISH_BATCH_MAX */
+    /* What is pending in the room: the messages, and the seat from which it was said. */
+    struct id128 *said; /* of PUBLISH_BATCH_MAX */
+    size_t said_count;
+    uint64_t said_generation;
 };
 
 MUST_CHECK int xmpp_publisher_init(struct xmpp_publisher *p, struct xmpp_room *room,

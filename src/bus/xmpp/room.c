@@ -24,7 +24,7 @@ uint64_t xmpp_room_known(struct xmpp_room *r, struct id128 message)
 }
 
 /* In the place of the oldest of its set. */
-static void remember(struct xmpp_room *r, struct id128 message, uint64_t position)
+void xmpp_room_remember(struct xmpp_room *r, struct id128 message, uint64_t position)
 {
     struct xmpp_known *set = set_of(r, message), *oldest = set;
 
@@ -37,8 +37,8 @@ static void remember(struct xmpp_room *r, struct id128 message, uint64_t positio
 static void remember_all(struct xmpp_room *r, const struct xmpp_item *item)
 {
     for (size_t i = 0; i < item->count; i++)
-        remember(r, xmpp_item_message(item, i, r->mark.log),
-                 xmpp_item_position(item, i, r->mark.log));
+        xmpp_room_remember(r, xmpp_item_message(item, i, r->mark.log),
+                           xmpp_item_position(item, i, r->mark.log));
 }
 
 /* ---- index, recent ------------------------------------------------------------------------
@@ -166,12 +166,37 @@ void xmpp_mark_over(struct xmpp_mark *m, const struct xmpp_heard *h, struct xmpp
         memcpy(m->aid, h->aid, sizeof m->aid);
 }
 
-static void tell_publisher(struct xmpp_room *r, uint64_t batch)
+static void tell_publisher(struct xmpp_room *r, uint64_t batch, uint64_t position)
 {
     if (batch == 0 || r->pending.batch != batch)
         return;
     r->pending.done = true;
-    r->pending.at = (struct position){r->mark.epoch, r->mark.head};
+    r->pending.at = (struct position){r->mark.epoch, position};
+}
+
+void xmpp_room_found(struct xmpp_room *r, const struct xmpp_heard *h, const struct xmpp_mark *m)
+{
+    const struct xmpp_beside *b = &h->beside;
+    const struct id128 none = {0, 0};
+
+    if (!h->has_beside || b->begin || b->part + 1 < b->parts || b->batch != r->pending.batch)
+        return;
+    r->pending.done = true;
+    r->pending.at = (struct position){m->epoch, xmpp_position(m->number, 0, m->last, none)};
+}
+
+/* A beat that its sender, who had not heard whether it was taken, says once more: we have heard
+ * it. (What is archived counts twice for all, so its sender looks into the archive first.) */
+static bool repeats(struct xmpp_room *r, const struct xmpp_item *item)
+{
+    if (!item || item->archived || item->count == 0 || !item->heard.has_beside)
+        return false;
+    for (size_t i = 0; i < item->count; i++)
+        if (xmpp_room_known(r, xmpp_item_message(item, i, r->mark.log)) == 0)
+            return false;
+    tell_publisher(r, item->heard.beside.batch,
+                   xmpp_room_known(r, xmpp_item_message(item, item->count - 1, r->mark.log)));
+    return true;
 }
 
 /* One that is live. */
@@ -181,6 +206,10 @@ static void count(struct xmpp_room *r, struct xmpp_heard *h)
     struct xmpp_item *item = xmpp_item_new(h, &r->parts);
     uint64_t epoch = r->mark.epoch;
 
+    if (repeats(r, item)) {
+        xmpp_item_drop(item);
+        item = NULL;
+    }
     if (item && !item->archived && r->mark.place + item->count + 1 > XMPP_PLACE_MAX / 2) {
         xmpp_item_drop(item); /* no place left: as if it had been lost on the way */
         item = NULL;
@@ -202,7 +231,7 @@ static void count(struct xmpp_room *r, struct xmpp_heard *h)
     if (item && item->count > 0) {
         remember_all(r, item);
         if (item->heard.has_beside)
-            tell_publisher(r, item->heard.beside.batch);
+            tell_publisher(r, item->heard.beside.batch, r->mark.head);
         add_recent(r, item);
     } else {
         xmpp_item_drop(item);

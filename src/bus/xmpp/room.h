@@ -39,8 +39,9 @@ struct xmpp_index {
     uint64_t came_ms;
 };
 
-struct xmpp_pending { /* the one batch that is being published */
-    uint64_t batch;   /* 0: none */
+/* The one batch that is being published, or of which it is not known whether it was taken. */
+struct xmpp_pending {
+    uint64_t batch; /* 0: none */
     char id[XMPP_ID_BYTES_MAX];
     bool done, refused;
     struct position at;
@@ -91,6 +92,12 @@ bool xmpp_room_indexed(const struct xmpp_room *r, const char *aid, uint64_t *end
 bool xmpp_room_agrees(const struct xmpp_room *r, const char *aid, uint64_t number);
 /* The newest in the index after which the number is at most `number`; NULL: none. */
 const struct xmpp_index *xmpp_room_before(const struct xmpp_room *r, uint64_t number);
+
+/* An archived message that was not heard live may be what is pending: it is in the log then. */
+void xmpp_room_found(struct xmpp_room *r, const struct xmpp_heard *h,
+                     const struct xmpp_mark *m);
+/* That message has that position. */
+void xmpp_room_remember(struct xmpp_room *r, struct id128 message, uint64_t position);
 
 /* The position of a message that this process has seen; 0: none. */
 uint64_t xmpp_room_known(struct xmpp_room *r, struct id128 message);

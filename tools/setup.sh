@@ -11,13 +11,13 @@ build='gcc make pkg-config libuv1-dev libsqlite3-dev libxxhash-dev libinih-dev l
        libnats-dev libstrophe-dev zlib1g-dev libpq-dev libhiredis-dev libssl-dev libmicrohttpd-dev'
 # Without it the build has no chp:// door.
 optional='libzmq3-dev'
-# prosody, python3-slixmpp: a chat room, and the person in it.
+# prosody, ejabberd, python3-slixmpp: a chat room on two servers, and the person in it.
 # pgbouncer: the PostgreSQL bus runs through a pooler, or says why it does not.
 # curl: asks the HTTP door as people and monitoring do. python3-zmq: clients of the CHP door that are
 # not ours. tcl: writes the lists that OpenACS signs.
 check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin systemd
-       redis-server redis-tools openssl prosody python3-slixmpp python3-redis python3-zmq php-cli php-redis zstd
-       postgresql-15 pgbouncer curl tcl'
+       redis-server redis-tools openssl prosody ejabberd python3-slixmpp python3-redis python3-zmq php-cli
+       php-redis zstd postgresql-15 pgbouncer curl tcl'
 bench='redis-server memcached postgresql-15'
 
 want="$build $optional"

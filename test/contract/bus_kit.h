@@ -20,9 +20,12 @@ struct bus_kit {
     void (*cut)(const char *url, unsigned count);
     /* Another log, empty, is there now. */
     void (*replace)(const char *url);
+    /* Of each call, where the suite does not ask for another: a server that does much by itself
+     * for a login may need longer on a busy machine. 0: as on all. */
+    uint64_t timeout_ms;
 };
 
 extern const struct bus_kit bus_kit_memory, bus_kit_sqlite, bus_kit_nats, bus_kit_postgres,
-    bus_kit_redis, bus_kit_xmpp;
+    bus_kit_redis, bus_kit_xmpp, bus_kit_xmpp_ejabberd;
 
 #endif

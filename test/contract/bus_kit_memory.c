@@ -31,4 +31,4 @@ static void replace(const char *url_text)
     memory_log_replace(name_of(url_text));
 }
 
-const struct bus_kit bus_kit_memory = {"memory", url, write_row, cut, replace};
+const struct bus_kit bus_kit_memory = {"memory", url, write_row, cut, replace, 0};

@@ -191,4 +191,4 @@ static void replace(const char *url_text)
     natsConnection_Destroy(c);
 }
 
-const struct bus_kit bus_kit_nats = {"nats", url, write_message, cut, replace};
+const struct bus_kit bus_kit_nats = {"nats", url, write_message, cut, replace, 0};

@@ -75,4 +75,4 @@ static void replace(const char *url_text)
     postgres_say(port, database, sql);
 }
 
-const struct bus_kit bus_kit_postgres = {"postgres", url, write_row, cut, replace};
+const struct bus_kit bus_kit_postgres = {"postgres", url, write_row, cut, replace, 0};

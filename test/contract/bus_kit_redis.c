@@ -69,4 +69,4 @@ static void replace(const char *url_text)
     redis_server_say(server.port, "DEL", changes, log, key_of(url_text, "messages"), NULL);
 }
 
-const struct bus_kit bus_kit_redis = {"redis", url, write_row, cut, replace};
+const struct bus_kit bus_kit_redis = {"redis", url, write_row, cut, replace, 0};

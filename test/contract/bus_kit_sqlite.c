@@ -89,4 +89,4 @@ static void replace(const char *url_text)
     CHECK(sqlite3_close(db) == SQLITE_OK);
 }
 
-const struct bus_kit bus_kit_sqlite = {"sqlite", url, write_row, cut, replace};
+const struct bus_kit bus_kit_sqlite = {"sqlite", url, write_row, cut, replace, 0};

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-/* bus_kit_xmpp.c - a Prosody of the running test's own; the person is a client of its own
- * (libstrophe by the bus's link, but past its counting). */
-#include <openssl/evp.h>
+/* bus_kit_xmpp.c - a Prosody, and an ejabberd, that the tests of a program share, each with
+ * rooms of its own; the person is a client of its own (libstrophe by the bus's link, but past
+ * its counting). */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bus/xmpp/link.h"
 #include "bus_kit.h"
-#include "prosody_server.h"
+#include "room_server.h"
 #include "test.h"
 
 enum { PATIENCE_MS = 60000 };
-
-static struct prosody_server server;
 
 /* A seat in the room that counts nothing. */
 struct person {
@@ -23,11 +22,29 @@ struct person {
     bool came;
 };
 
+/* Asked for once in a test, which is a process of its own: a server that is down for good would
+ * be waited for each time. */
+static void url_on(const struct room_server_kind *kind, char out[KIT_URL_BYTES_MAX],
+                   const char *cluster)
+{
+    static uint16_t port;
+
+    if (port == 0)
+        port = room_server_shared(kind);
+    snprintf(out, KIT_URL_BYTES_MAX,
+             "xmpp://accord:secret@127.0.0.1:%u/t%dx%s@rooms.localhost?domain=localhost&"
+             "tls=insecure-off",
+             port, (int)getpid(), cluster);
+}
+
 static void url(char out[KIT_URL_BYTES_MAX], const char *cluster)
 {
-    if (server.pid == 0)
-        prosody_server_begin(&server);
-    prosody_server_url(&server, cluster, out, KIT_URL_BYTES_MAX);
+    url_on(&prosody_server, out, cluster);
+}
+
+static void ejabberd_url(char out[KIT_URL_BYTES_MAX], const char *cluster)
+{
+    url_on(&ejabberd_server, out, cluster);
 }
 
 static void heard(void *context, struct xmpp_heard *h)
@@ -128,12 +145,14 @@ static const char *room_of(const char *url_text)
     return room;
 }
 
-/* The server is killed, and what it had written last is not on the disk. */
 static void cut(const char *url_text, unsigned count)
 {
-    prosody_server_kill(&server);
-    prosody_server_cut(&server, room_of(url_text), count);
-    prosody_server_start(&server);
+    room_server_cut(&prosody_server, room_of(url_text), count);
+}
+
+static void ejabberd_cut(const char *url_text, unsigned count)
+{
+    room_server_cut(&ejabberd_server, room_of(url_text), count);
 }
 
 /* The room is destroyed by its owner. */
@@ -149,4 +168,15 @@ static void replace(const char *url_text)
     left(p);
 }
 
-const struct bus_kit bus_kit_xmpp = {"xmpp", url, write_text, cut, replace};
+const struct bus_kit bus_kit_xmpp = {.name = "xmpp",
+                                     .url = url,
+                                     .write = write_text,
+                                     .cut = cut,
+                                     .replace = replace,
+                                     .timeout_ms = PATIENCE_MS};
+const struct bus_kit bus_kit_xmpp_ejabberd = {.name = "xmpp on ejabberd",
+                                              .url = ejabberd_url,
+                                              .write = write_text,
+                                              .cut = ejabberd_cut,
+                                              .replace = replace,
+                                              .timeout_ms = PATIENCE_MS};

@@ -27,6 +27,8 @@ static struct peer signed_peer(const struct bus_kit *kit, const char *cluster,
     signed_ops(&ops, inner);
     p.ops = &ops;
     struct bus_settings settings = settings_of(p.url);
+    if (kit->timeout_ms > 0)
+        settings.timeout_ms = kit->timeout_ms;
     settings.signing = signing;
     OK(p.ops->open(&p.bus, &settings, why));
     attach(&p, NULL);

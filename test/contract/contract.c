@@ -21,6 +21,8 @@ void open_with(struct peer *p, const struct bus_kit *kit, const char *cluster,
     memset(p, 0, sizeof *p);
     kit->url(p->url, cluster);
     settings.url = p->url;
+    if (kit->timeout_ms > 0 && settings.timeout_ms == TIMEOUT_MS)
+        settings.timeout_ms = kit->timeout_ms;
     p->ops = bus_find(p->url, why);
     CHECK(p->ops);
     OK(p->ops->open(&p->bus, &settings, why));

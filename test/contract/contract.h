@@ -25,6 +25,7 @@
     ON(postgres, name)                                                                         \
     ON(redis, name)                                                                            \
     ON(xmpp, name)                                                                             \
+    ON(xmpp_ejabberd, name)                                                                    \
     static void name(const struct bus_kit *kit, __attribute__((unused)) uint64_t *rng)
 
 enum { TIMEOUT_MS = 5000, VIEW_ALL_MS = 3600 * 1000, ENTRIES_MAX = 8192 };

@@ -3,7 +3,8 @@
 /* test_main.c - runs every registered test in a child process of its own, so that a crash is
  * one failure and not the end. Usage: TESTS [part of a name [seed]]; with a seed, no fork. A
  * test that hangs is ended. Where a build is slow (tools/coverage.sh) ACCORD_TEST_SECONDS says
- * after how long, and ACCORD_TEST_SEEDS how many seeds a test may have. */
+ * after how long, and ACCORD_TEST_SEEDS how many seeds a test may have. Tests whose name has
+ * what ACCORD_TEST_NOT says in it are left out, which is printed. */
 #include "test.h"
 
 #include <ftw.h>
@@ -108,8 +109,8 @@ static int run_in_child(const struct test *t)
 
 int main(int argc, char **argv)
 {
-    const char *only = argc > 1 ? argv[1] : "";
-    unsigned passed = 0, failed = 0, skipped = 0;
+    const char *only = argc > 1 ? argv[1] : "", *without = getenv("ACCORD_TEST_NOT");
+    unsigned passed = 0, failed = 0, skipped = 0, left_out = 0;
 
     char run[32];
 
@@ -120,6 +121,10 @@ int main(int argc, char **argv)
     for (struct test *t = tests; t; t = t->next) {
         if (!strstr(t->name, only))
             continue;
+        if (without && *without && strstr(t->name, without)) {
+            left_out++;
+            continue;
+        }
         running = t->name;
         if (argc > 2) {
             run_seeds(t, strtoull(argv[2], 0, 10), 1);
@@ -134,6 +139,8 @@ int main(int argc, char **argv)
             fprintf(stderr, "FAIL %s\n", t->name);
         }
     }
+    if (left_out > 0)
+        printf("left out: %u tests with %s in their name\n", left_out, without);
     printf("%s: %u passed, %u failed, %u skipped\n", program, passed, failed, skipped);
     return failed > 0 || passed + skipped == 0;
 }

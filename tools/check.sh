@@ -89,9 +89,12 @@ build() {
     fi
 }
 
-units() { # units FOLDER
+# The contract on real chat servers takes a minute on each, and is run in two lanes, not in four.
+slow=_on_xmpp
+
+units() { # units FOLDER [LEFT_OUT]
     for t in "$1"/test/*; do
-        [ -f "$t" ] && [ -x "$t" ] && try "$t" "$t"
+        [ -f "$t" ] && [ -x "$t" ] && try "$t" env ACCORD_TEST_NOT="${2:-}" "$t"
     done
 }
 
@@ -131,7 +134,7 @@ lane() {
         ;;
     clang)
         if build clang CC=clang-14; then
-            units build-clang
+            units build-clang $slow
             run "sim repeat" tools/sim_repeat.sh
         fi
         ;;
@@ -149,7 +152,7 @@ lane() {
             try "build-thread/test/cache killed" build-thread/test/cache killed_anywhere
             try "build-thread/test/cli relay" build-thread/test/cli relay
             for t in bus client contracts door node; do
-                try build-thread/test/$t build-thread/test/$t
+                try build-thread/test/$t env ACCORD_TEST_NOT=$slow build-thread/test/$t
             done
             system build-thread test/system/client.sh test/system/demo.sh test/system/serve.py
         fi

@@ -18,6 +18,7 @@ _Noreturn void test_fail(const char *what, const char *file, int line);
 /* Ends the running test as skipped; printed and counted. */
 _Noreturn void test_skip(const char *why);
 uint64_t test_random(uint64_t *rng, uint64_t below); /* uniform enough in [0, below) */
+const char *test_name(void);                         /* of the running test */
 /* A fresh empty folder of the running test, removed when it ends. Static. */
 const char *test_folder(void);
 

@@ -42,6 +42,11 @@ _Noreturn void test_skip(const char *why)
     _exit(EXIT_SKIPPED);
 }
 
+const char *test_name(void)
+{
+    return running;
+}
+
 uint64_t test_random(uint64_t *rng, uint64_t below)
 {
     uint64_t z = (*rng += 0x9e3779b97f4a7c15); /* splitmix64 */

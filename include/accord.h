@@ -27,6 +27,13 @@
  * out-parameters are untouched unless said otherwise. Keys are 1 to ACCORD_KEY_BYTES_MAX bytes
  * of anything. Times are milliseconds.
  *
+ * A daemon that hangs: the first call that runs into its timeout, with no sign of life from the
+ * daemon meanwhile, finds that. From then on calls that need it fail at once with
+ * ACCORD_E_TIMEOUT, and accord_get_or_set() loads at once, until it gives a sign of life: each
+ * call looks for one, without waiting. Calls under way wait as long as they were told to. Reads
+ * are not touched: what is a hit stays one while the lease lasts, and then is UNSURE.
+ * docs/operating/hangs.md has more.
+ *
  * Start order: accord_open() fails where no daemon answers, so that a mistyped path is noticed.
  * With ACCORD_OPEN_WITHOUT_DAEMON it does not: the application starts, loads from the origin,
  * and the handle attaches once there is a daemon.

@@ -24,6 +24,21 @@ struct bytes digits(char text[DIGITS_MAX], uint64_t number)
     return bytes_of(text, (size_t)size);
 }
 
+int seat_ask(struct accord *a, struct seat *s, const struct bytes *args, size_t count,
+             uint64_t deadline_ns, const struct reply_node **out)
+{
+    struct hang_mark mark = hang_mark(a);
+    int status = link_send(&s->link, args, count, deadline_ns);
+
+    if (status == ACCORD_OK)
+        status = link_receive(&s->link, deadline_ns, out);
+    if (status == ACCORD_OK)
+        hang_heard(a);
+    else if (status == ACCORD_E_TIMEOUT)
+        hang_timed_out(a, &mark);
+    return status;
+}
+
 static int ask_until_new(struct accord *a, const struct bytes *args, size_t count,
                          uint64_t deadline_ns, struct seat **seat,
                          const struct reply_node **out)
@@ -33,10 +48,8 @@ static int ask_until_new(struct accord *a, const struct bytes *args, size_t coun
         bool reused;
         int status = seat_take(a, deadline_ns, &s, &reused);
         if (status != ACCORD_OK)
-            return last_error(status, a->path);
-        status = link_send(&s->link, args, count, deadline_ns);
-        if (status == ACCORD_OK)
-            status = link_receive(&s->link, deadline_ns, out);
+            return hang_say(a, status);
+        status = seat_ask(a, s, args, count, deadline_ns, out);
         if (status == ACCORD_OK) {
             *seat = s;
             return ACCORD_OK;
@@ -44,7 +57,7 @@ static int ask_until_new(struct accord *a, const struct bytes *args, size_t coun
         seat_drop(a, s);
         /* Each turn drops one idle connection, so there are few. */
         if (!reused || status != ACCORD_E_DOWN)
-            return last_error(status, a->path);
+            return hang_say(a, status);
     }
 }
 

@@ -188,9 +188,8 @@ static void make_current(struct accord *a, struct seat *s, struct attachment *at
 /* ---- the question ---- */
 
 /* NOT_ATTACHED: the daemon will not, or what it gave cannot be used. */
-static int ask_offer(struct seat *s, uint64_t deadline_ns, struct offer *out)
+static int ask_offer(struct accord *a, struct seat *s, uint64_t deadline_ns, struct offer *out)
 {
-    struct link *c = &s->link;
     const struct reply_node *reply;
     struct timespec now;
     char text[DIGITS_MAX];
@@ -199,9 +198,7 @@ static int ask_offer(struct seat *s, uint64_t deadline_ns, struct offer *out)
     struct bytes args[] = {
         bytes_of_text("ACCORD.ATTACH"), bytes_of_text("1"),
         digits(text, (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec)};
-    int status = link_send(c, args, COUNT_OF(args), deadline_ns);
-    if (status == ACCORD_OK)
-        status = link_receive(c, deadline_ns, &reply);
+    int status = seat_ask(a, s, args, COUNT_OF(args), deadline_ns, &reply);
     if (status != ACCORD_OK)
         return status;
     if (reply_says(reply, "NOATTACH"))
@@ -259,7 +256,7 @@ int attach_seat(struct accord *a, struct seat *s, uint64_t deadline_ns)
 
     /* We may have been held up between reading our clock and the daemon's reading its own. */
     for (int i = 0; i < TRIES && status == NOT_ATTACHED; i++)
-        status = ask_offer(s, deadline_ns, &offer);
+        status = ask_offer(a, s, deadline_ns, &offer);
     if (status >= 0 && !link_is_settled(&s->link))
         status = ACCORD_E_FORMAT; /* more came than was asked for */
     if (status < 0)

@@ -43,6 +43,7 @@ static void in_child(void)
             attach_forget_line(a, a->line_of);
         atomic_store(&a->reviving, false);
         atomic_store(&a->revive_ns, 0);
+        hang_forked(a);
     }
     unlock_all();
 }
@@ -196,17 +197,40 @@ static struct seat *pop_idle(struct accord *a, bool *same)
     return s;
 }
 
-static int seat_connect(struct accord *a, uint64_t deadline_ns, bool attach, struct seat **out)
+struct seat *seat_idle(struct accord *a)
+{
+    bool same;
+
+    return pop_idle(a, &same);
+}
+
+int seat_dial(struct accord *a, uint64_t deadline_ns, struct seat **out)
 {
     struct seat *s;
-    uint64_t connect_ns = u64_min(deadline_ns, u64_add_sat(monotonic_ns(), a->connect_ns));
     int status = seat_new(a, &s);
 
     if (status != ACCORD_OK)
         return status;
-    status = link_connect(&s->link, a->path, connect_ns);
+    status = link_connect(&s->link, a->path, deadline_ns);
+    if (status != ACCORD_OK) {
+        seat_drop(a, s);
+        return status;
+    }
+    *out = s;
+    return ACCORD_OK;
+}
+
+static int seat_connect(struct accord *a, uint64_t deadline_ns, bool attach, struct seat **out)
+{
+    uint64_t connect_ns = u64_min(deadline_ns, u64_add_sat(monotonic_ns(), a->connect_ns));
+    struct hang_mark mark = hang_mark(a);
+    struct seat *s = NULL;
+    int status = seat_dial(a, connect_ns, &s);
+
     if (status == ACCORD_OK && attach)
         status = attach_seat(a, s, connect_ns);
+    if (status == ACCORD_E_TIMEOUT)
+        hang_timed_out(a, &mark);
     if (status != ACCORD_OK) {
         seat_drop(a, s);
         return status;
@@ -219,6 +243,8 @@ int seat_take(struct accord *a, uint64_t deadline_ns, struct seat **out, bool *r
 {
     bool same = false;
 
+    if (hang_is_on(a))
+        return SEAT_HANGS;
     for (struct seat *s = pop_idle(a, &same); s; s = pop_idle(a, &same)) {
         if (same && link_is_idle(&s->link)) {
             if (reused)
@@ -235,6 +261,8 @@ int seat_take(struct accord *a, uint64_t deadline_ns, struct seat **out, bool *r
 
 int seat_take_plain(struct accord *a, uint64_t deadline_ns, struct seat **out)
 {
+    if (hang_is_on(a))
+        return SEAT_HANGS;
     return seat_connect(a, deadline_ns, /* attach= */ false, out);
 }
 
@@ -257,7 +285,7 @@ bool handle_revive(struct accord *a)
     int status = seat_take(a, now_ns + REVIVE_CONNECT_MS * NS_PER_MS, &s, NULL);
     if (status == ACCORD_OK)
         seat_give(a, s);
-    else if (status == ACCORD_E_TIMEOUT)
+    else if (status == ACCORD_E_TIMEOUT || status == SEAT_HANGS)
         pause_ms *= 20;
     atomic_store(&a->revive_ns, monotonic_ns() + pause_ms * NS_PER_MS);
     atomic_store(&a->reviving, false);

@@ -18,6 +18,7 @@
 #include <accord.h>
 
 #include "cache/reader.h"
+#include "client/hang.h"
 #include "client/link.h"
 #include "client/pin.h"
 
@@ -61,6 +62,7 @@ struct accord {
     char path[SOCKET_PATH_BYTES_MAX];
     uint64_t connect_ns, request_ns, load_wait_ns; /* from the options */
     void *embed;                                   /* client/embed.h */
+    struct hang hang;
 
     pthread_mutex_t lock;
     struct seat *idle, *open;
@@ -76,13 +78,19 @@ void handle_free(struct accord *a); /* closes and unmaps everything; NULL is fin
 
 /* ---- connections ---- */
 
+enum { SEAT_HANGS = 1 }; /* the daemon hangs (client/hang.h): nothing was tried */
+
 /* A connection to the daemon whose mapping is current, for this thread alone until seat_give()
  * or seat_drop(). *reused (may be NULL): it had idled, so the daemon may have closed it just
- * now. The errors of link_connect(). */
+ * now. The errors of link_connect(); SEAT_HANGS, which no caller of the library sees. */
 MUST_CHECK int seat_take(struct accord *a, uint64_t deadline_ns, struct seat **out,
                          bool *reused);
 /* A new one that was never idle and does not attach, for a watch. */
 MUST_CHECK int seat_take_plain(struct accord *a, uint64_t deadline_ns, struct seat **out);
+/* One that idles, of whatever daemon; NULL: none. A new one that is connected, no more. Both
+ * for client/hang.c, which asks whether there is life. */
+struct seat *seat_idle(struct accord *a);
+MUST_CHECK int seat_dial(struct accord *a, uint64_t deadline_ns, struct seat **out);
 void seat_give(struct accord *a, struct seat *s); /* its last reply was read */
 void seat_drop(struct accord *a, struct seat *s); /* closes it; NULL is fine */
 
@@ -104,6 +112,10 @@ bool handle_revive(struct accord *a);
 
 /* ---- requests (client/ask.c) ---- */
 
+/* A command and its reply, on a connection that the caller has. The errors of client/link.h;
+ * tells client/hang.h of replies and timeouts. */
+MUST_CHECK int seat_ask(struct accord *a, struct seat *s, const struct bytes *args,
+                        size_t count, uint64_t deadline_ns, const struct reply_node **out);
 /* One command and its reply. *out is valid until the seat is given back. A daemon that closed
  * an idle connection just then is asked again on a new one. Every command of Accord may be
  * repeated. ACCORD_OK: there is a reply, perhaps an error of the daemon; else *seat is

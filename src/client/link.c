@@ -160,6 +160,11 @@ static int wait_for(int fd, short events, uint64_t deadline_ns)
     }
 }
 
+int link_wait(const struct link *c, uint64_t deadline_ns)
+{
+    return wait_for(c->fd, POLLIN, deadline_ns);
+}
+
 static int append(struct link *c, struct bytes data)
 {
     if (grow(&c->out, &c->out_room, c->out_end, data.size_bytes, OUT_BYTES) != ACCORD_OK)

@@ -66,6 +66,10 @@ MUST_CHECK int link_send_fd(struct link *c, const struct bytes *args, size_t cou
 MUST_CHECK int link_receive(struct link *c, uint64_t deadline_ns,
                             const struct reply_node **out);
 
+/* Waits until something lies here to be read, or the connection ended. ACCORD_E_TIMEOUT; _E_IO.
+ */
+MUST_CHECK int link_wait(const struct link *c, uint64_t deadline_ns);
+
 /* Whether everything that came in was taken: with one request at a time there is nothing that a
  * daemon could have to say after its reply. */
 bool link_is_settled(const struct link *c);

@@ -52,11 +52,8 @@ static int send_fill(struct load *l, const struct call *c)
     uint64_t deadline_ns = ask_deadline_ns(l->a, 0);
 
     if (l->seat) {
-        struct link *connection = &l->seat->link;
-        int status = link_send(connection, c->args, c->count, deadline_ns);
-        if (status == ACCORD_OK)
-            status = link_receive(connection, deadline_ns, &reply);
-        if (status == ACCORD_OK)
+        if (!hang_is_on(l->a) &&
+            seat_ask(l->a, l->seat, c->args, c->count, deadline_ns, &reply) == ACCORD_OK)
             return ask_status(reply);
         /* It broke while the loader ran (or a fork took it): the token still counts. */
         seat_drop(l->a, l->seat);

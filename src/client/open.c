@@ -119,7 +119,7 @@ static int attach_first(struct accord *a)
     int status = seat_take(a, monotonic_ns() + a->connect_ns, &s, NULL);
 
     if (status != ACCORD_OK)
-        return last_error(status, a->path);
+        return hang_say(a, status);
     seat_give(a, s);
     return ACCORD_OK;
 }

@@ -22,10 +22,8 @@ static int begin(struct accord_watch *w, const char *pattern)
     int status = seat_take_plain(w->a, deadline_ns, &w->seat);
 
     if (status == ACCORD_OK)
-        status = link_send(&w->seat->link, args, COUNT_OF(args), deadline_ns);
-    if (status == ACCORD_OK)
-        status = link_receive(&w->seat->link, deadline_ns, &reply);
-    return status == ACCORD_OK ? ask_status(reply) : last_error(status, w->a->path);
+        status = seat_ask(w->a, w->seat, args, COUNT_OF(args), deadline_ns, &reply);
+    return status == ACCORD_OK ? ask_status(reply) : hang_say(w->a, status);
 }
 
 int accord_watch(struct accord *a, const char *pattern, struct accord_watch **out)
@@ -98,6 +96,7 @@ int accord_watch_next(struct accord_watch *w, uint64_t timeout_ms, struct accord
             return status;
         if (status != ACCORD_OK)
             return last_error(ACCORD_E_DOWN, w->a->path);
+        hang_heard(w->a);
         if (read_change(w, nodes, out))
             return ACCORD_OK;
     }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -270,6 +271,78 @@ static int restart(void)
     return 0;
 }
 
+/* ---- a daemon that is stopped, and goes on ---- */
+
+enum { STOPPED_CALLS = 100, STOPPED_MS = 500 }; /* of each thread; what one may take */
+
+static pid_t stopped;
+
+static void go_on(void)
+{
+    kill(stopped, SIGCONT);
+}
+
+/* Whether it has come to a halt: kill() does not wait for that. */
+static bool has_stopped(void)
+{
+    char path[64], state = '?';
+
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)stopped);
+    FILE *f = fopen(path, "r");
+    CHECK(f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1);
+    fclose(f);
+    return state == 'T';
+}
+
+static void *call_stopped(void *argument)
+{
+    struct accord *a = argument;
+    struct accord_result r;
+    char value[4096], key[32];
+
+    for (unsigned i = 0; i < STOPPED_CALLS; i++) {
+        snprintf(key, sizeof key, "stopped-%u", i);
+        struct row row = {.key = key};
+        CHECK(accord_get_or_set(a, key, strlen(key), load, &row, NULL, value, sizeof value,
+                                &r) == ACCORD_OK);
+        CHECK(row.loads == 1 && is_value_of(key, value, r.value_bytes));
+        CHECK(accord_remove(a, key, strlen(key), NULL, NULL) == ACCORD_E_TIMEOUT);
+    }
+    return NULL;
+}
+
+/* Stops the daemon of that pid under eight threads: each call of each would pay its timeout, so
+ * that it would take at least 100 x 2 x 0.5 s. */
+static int stops(const char *pid)
+{
+    struct accord_options o = {.connect_timeout_ms = STOPPED_MS,
+                               .request_timeout_ms = STOPPED_MS,
+                               .load_wait_ms = STOPPED_MS};
+    pthread_t ids[THREADS];
+    struct accord *a = NULL;
+
+    CHECK(accord_open(&a, NULL, &o) == ACCORD_OK);
+    use(a, "before");
+    stopped = (pid_t)strtol(pid, NULL, 10);
+    CHECK(atexit(go_on) == 0 && kill(stopped, SIGSTOP) == 0);
+    while (!has_stopped())
+        usleep(1000);
+    double began_s = now_s();
+    for (unsigned i = 0; i < THREADS; i++)
+        CHECK(pthread_create(&ids[i], NULL, call_stopped, a) == 0);
+    for (unsigned i = 0; i < THREADS; i++)
+        pthread_join(ids[i], NULL);
+    double took_s = now_s() - began_s;
+    printf("stopped: %.1f s\n", took_s);
+    CHECK(took_s < 40 * STOPPED_MS / 1000.0);
+    go_on();
+    while (accord_remove(a, "stopped-1", 9, NULL, NULL) != ACCORD_OK && now_s() < began_s + 60)
+        usleep(10000);
+    CHECK(accord_remove(a, "stopped-1", 9, NULL, NULL) == ACCORD_OK);
+    accord_close(a);
+    return 0;
+}
+
 /* ---- to be killed in the middle of something ---- */
 
 static int for_ever(const char *what)
@@ -408,6 +481,8 @@ int main(int argc, char **argv)
         return threads(strtod(argv[2], NULL));
     if (strcmp(what, "forks") == 0)
         return forks();
+    if (strcmp(what, "stops") == 0 && argc == 3)
+        return stops(argv[2]);
     if (strcmp(what, "restart") == 0)
         return restart();
     if (strcmp(what, "for-ever") == 0 && argc == 3)

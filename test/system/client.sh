@@ -125,6 +125,10 @@ done
 is others-go-on-after-readers-and-fillers-were-killed timeout 60 "$client" threads 1
 is the-node-is-still-fresh fresh "$ACCORD_SOCKET"
 
+# ---- the daemon stopped under eight threads, and going on
+is of-a-stopped-daemon-few-calls-pay-the-timeout timeout 120 "$client" stops "$node"
+is and-when-it-goes-on-so-does-everything until_true 30 fresh "$ACCORD_SOCKET"
+
 # ---- the daemon killed and restarted under four readers
 timeout 90 "$client" restart >"$tmp/restart" 2>"$tmp/err" &
 readers=$!

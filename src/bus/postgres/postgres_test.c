@@ -189,6 +189,75 @@ TEST(postgres_watched_tables_remove_the_keys_of_their_rows)
     closed(&p);
 }
 
+TEST(postgres_watched_tables_bring_their_partitions_and_children)
+{
+    struct peer p = opened();
+    PGconn *app = session(&p);
+
+    run(app,
+        "CREATE TABLE part (a integer, b text) PARTITION BY LIST (a);"
+        "CREATE TABLE part1 PARTITION OF part FOR VALUES IN (1);"
+        "CREATE TABLE \"Kind\" (id text); CREATE TABLE child (n integer) INHERITS (\"Kind\");"
+        "CREATE TABLE grandchild () INHERITS (child)");
+    run(app, "SELECT accord.watch_table('part', 'part:{a}:{b}')");
+    run(app, "SELECT accord.watch_table('\"Kind\"', 'käse''%{id}')");
+    run(app, "TRUNCATE part1");
+    expect(&p, CHANGE_PREFIX, "part:");
+    run(app, "INSERT INTO grandchild VALUES ('1')");
+    expect(&p, CHANGE_REMOVE, "käse'%1");
+    run(app, "UPDATE \"Kind\" SET id = '2'"); /* which has no row of its own */
+    expect(&p, CHANGE_REMOVE, "käse'%1");
+    expect(&p, CHANGE_REMOVE, "käse'%2");
+    run(app, "TRUNCATE child");
+    expect(&p, CHANGE_PREFIX, "käse'%");
+    expect(&p, CHANGE_PREFIX, "käse'%"); /* of the grandchild */
+    CHECK(number_of(&p, "SELECT count(*) FROM accord.watched WHERE name = 'part'"
+                        " AND template = 'part:{a}:{b}'") == 1);
+    CHECK(number_of(&p, "SELECT count(*) FROM accord.watched WHERE template = 'käse''%{id}'"
+                        " AND name IN ('\"Kind\"', 'child', 'grandchild')") == 3);
+    run(app, "SELECT accord.unwatch_table('\"Kind\"'), accord.unwatch_table('part')");
+    run(app, "INSERT INTO grandchild VALUES ('3'); TRUNCATE child; TRUNCATE part1");
+    expect_nothing(&p);
+    CHECK(number_of(&p, "SELECT count(*) FROM accord.watched") == 0);
+    PQfinish(app);
+    closed(&p);
+}
+
+/* No cache can hold a key that is longer, so there is nothing to remove. */
+TEST(postgres_watched_tables_pass_over_what_can_be_no_key)
+{
+    struct peer p = opened();
+    PGconn *app = session(&p);
+
+    run(app, "CREATE TABLE long (id text); SELECT accord.watch_table('long', '{id}')");
+    run(app, "INSERT INTO long VALUES (repeat('x', 8193)), (''), ('y')");
+    expect(&p, CHANGE_REMOVE, "y");
+    expect_nothing(&p);
+    run(app, "UPDATE long SET id = 'z' WHERE length(id) > 8192");
+    expect(&p, CHANGE_REMOVE, "z");
+    PQfinish(app);
+    closed(&p);
+}
+
+/* A version before kept them in a table, which anyone who may watch could change. */
+TEST(postgres_lists_what_is_watched_from_the_triggers)
+{
+    struct peer p = opened();
+    char *schema = NULL;
+
+    say(&p, "DROP VIEW accord.watched; CREATE TABLE accord.watched (target oid);"
+            "CREATE FUNCTION accord.note_watched(regclass, text) RETURNS void LANGUAGE sql"
+            " AS 'SELECT'; CREATE TABLE mine (id text)");
+    say(&p, "SELECT accord.watch_table('mine', 'mine:{id}')");
+    const struct bus_settings settings = {.url = "postgres://h/x"};
+    OK(bus_postgres.tools.schema(&settings, &schema, why));
+    say(&p, schema);
+    free(schema);
+    CHECK(number_of(&p, "SELECT count(*) FROM accord.watched WHERE template = 'mine:{id}'") ==
+          1);
+    closed(&p);
+}
+
 /* The trigger runs with the rights of the schema's owner; a type's owner may say what a cast
  * does. */
 TEST(postgres_watched_tables_run_nobody_s_code_with_the_owner_s_rights)

@@ -118,6 +118,13 @@ static int redis_present(struct bus *bus, const char *const *names, size_t count
     return redis_reader_present(&b->reader, names, count, there, why);
 }
 
+#define REPLACED                                                                               \
+    "without replicas=n, a primary that was replaced is still trusted by the nodes that "      \
+    "reach "                                                                                   \
+    "it alone"
+#define EVICTS                                                                                 \
+    "allow_evicting=1: the server may throw the log away, then every cache begins anew"
+
 /* Asks nothing of the server: what cannot be parsed was refused by open(). */
 static const char *redis_caveat(const char *url)
 {
@@ -126,11 +133,11 @@ static const char *redis_caveat(const char *url)
 
     if (redis_place_init(&p, url, why) != ACCORD_OK)
         return NULL;
-    bool fenced = p.replicas > 0;
+    bool fenced = p.replicas > 0, evicts = p.allow_evicting;
     redis_place_done(&p);
-    return fenced ? NULL
-                  : "without replicas=n, a primary that was replaced is still trusted by the "
-                    "nodes that reach it alone";
+    if (evicts)
+        return fenced ? EVICTS : EVICTS "; " REPLACED;
+    return fenced ? NULL : REPLACED;
 }
 
 /* The head is linearizable on the primary. One that was replaced behind its back goes on

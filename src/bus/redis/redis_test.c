@@ -410,12 +410,16 @@ TEST(redis_primary_that_comes_back_is_not_preferred_to_its_successor)
     bus_redis.close(q.bus);
 }
 
-TEST(redis_says_that_one_primary_alone_may_have_been_replaced)
+TEST(redis_says_what_a_url_leaves_open)
 {
     const char *said = bus_redis.tools.caveat("redis://a/shop");
 
     CHECK(said && strstr(said, "without replicas=n"));
     CHECK(!bus_redis.tools.caveat("redis://a,b/shop?replicas=1"));
+    said = bus_redis.tools.caveat("redis://a,b/shop?replicas=1&allow_evicting=1");
+    CHECK(said && strstr(said, "may throw the log away") && !strstr(said, "replicas=n"));
+    said = bus_redis.tools.caveat("redis://a/shop?allow_evicting=1");
+    CHECK(said && strstr(said, "may throw the log away") && strstr(said, "without replicas=n"));
     CHECK(!bus_redis.tools.caveat("redis://a/shop?replica=1")); /* open() refuses it */
 }
 

@@ -90,12 +90,25 @@ static bool is_of_a_log_cut_back(const struct check *c, size_t host,
            e->index <= chain->index && e->taking > chain->taking;
 }
 
+/* The log lost in silence what it stood at, whose sender then said it again, and it came to the
+ * same position: its place is proven, and this is the entry behind it. Of what is new before it
+ * only the numbers of the senders tell. */
+static bool follows_what_came_again(const struct check *c, size_t host,
+                                    const struct check_entry *e)
+{
+    const struct check_chain *chain = &c->chains[host];
+
+    return chain->begun && !chain->cut && chain->log == e->log && chain->epoch == e->epoch &&
+           e->before == chain->serial && e->taking > chain->taking;
+}
+
 void check_entry(struct check *c, size_t host, const struct check_entry *e)
 {
     struct check_chain *chain = &c->chains[host];
-    uint64_t next = chain->index + 1;
+    bool follows = follows_what_came_again(c, host, e);
+    uint64_t next = follows ? e->index : chain->index + 1;
 
-    if (is_of_a_log_cut_back(c, host, e)) {
+    if (!follows && is_of_a_log_cut_back(c, host, e)) {
         chain->cut = true;
         return;
     }
@@ -118,7 +131,7 @@ void check_entry(struct check *c, size_t host, const struct check_entry *e)
     else if (chain->begun && e->index != next)
         check_fail(c, "P4", "host %zu applied entry %llu of its log after entry %llu", host,
                    (unsigned long long)e->index, (unsigned long long)chain->index);
-    else if (chain->begun && next == chain->index + 1 && e->before != chain->serial)
+    else if (chain->begun && !follows && next == chain->index + 1 && e->before != chain->serial)
         check_fail(c, "P4", "host %zu went on after entry %llu, which has been replaced", host,
                    (unsigned long long)chain->index);
     close_holes(c, host, e->index, /* dropped= */ !chain->begun);

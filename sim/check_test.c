@@ -299,6 +299,24 @@ TEST(checkers_notice_that_the_entry_where_a_host_stopped_was_replaced)
     check_done(&c);
 }
 
+TEST(checkers_let_a_host_go_on_where_what_it_stood_at_was_lost_and_came_again)
+{
+    struct check_entry old = {.log = 1, .epoch = 1, .index = 8, .taking = 8, .serial = 80};
+    struct check_entry next = {.log = 1, .epoch = 1, .taking = 10, .serial = 90, .before = 80};
+
+    for (next.index = 8; next.index <= 10; next.index += 2) { /* less before it, or more */
+        begin();
+        check_entry(&c, HOST, &old);
+        check_entry(&c, HOST, &next);
+        check_leased(&c, HOST);
+        applied(1, next.index + 1, 110, 90);
+        CHECK(is_good());
+        applied(1, next.index + 3, 130, 120);
+        CHECK(breaks("P4"));
+    }
+    check_done(&c);
+}
+
 TEST(checkers_want_a_drop_before_a_lease_where_a_log_was_cut_back)
 {
     struct check_entry old = {.log = 1, .epoch = 1, .index = 8, .taking = 8, .serial = 80};

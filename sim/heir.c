@@ -98,8 +98,8 @@ void heir_start(struct sim *s, struct host *h)
     check_cache_begin(&s->check, d->cache->id, h->last ? h->last->id : CHECK_CACHES_MAX);
     if (from)
         check_unsure_inherited(&s->check, d->cache->id, from->id);
-    d->cache->dropped_ns =
-        d->settings.resume && h->last ? h->last->dropped_ns : clock_at(&h->clock, s->now_ns);
+    /* What it may inherit is not of the last daemon where that one saved no place. */
+    d->cache->dropped_ns = from ? from->dropped_ns : clock_at(&h->clock, s->now_ns);
     if (h->last)
         cache_release(h->last);
     h->last = d->cache;

@@ -286,6 +286,7 @@ static int seek(struct nats_reader *r, uint64_t after, char why[BUS_WHY_BYTES_MA
     r->at = after;
     r->next = sequence == 0 ? 1 : sequence + whole;
     r->consumer[0] = '\0';
+    r->pushed = 0;
     return nats_feed_open(r, r->next, why);
 }
 
@@ -371,6 +372,10 @@ static int take(struct nats_reader *r, natsMsg *first, bool *more, char why[BUS_
     if (natsMsg_GetMetaData(&meta, first) != NATS_OK)
         return bus_fail(why, ACCORD_E_IO, "nats: a message without its place in the stream");
     uint64_t sequence = meta->Sequence.Stream;
+    if (meta->Sequence.Consumer != r->pushed + 1) { /* one was lost on the way to us */
+        jsMsgMetaData_Destroy(meta);
+        return seek(r, r->at, why);
+    }
     int status =
         nats_message_of(r->link, first, sequence, r->stream.meta.log, &m, &held.whole, why);
     m.wall_ms = (uint64_t)meta->Timestamp / NS_PER_MS;
@@ -381,6 +386,7 @@ static int take(struct nats_reader *r, natsMsg *first, bool *more, char why[BUS_
         status = take_next(r, &m, meta->Consumer, more, why);
     if (*more) {
         held.message = nats_feed_take(r);
+        r->pushed++;
         r->next += sequence == r->next;
     }
     jsMsgMetaData_Destroy(meta);
@@ -449,7 +455,7 @@ static int read_until(struct nats_reader *r, uint64_t until_ms, char why[BUS_WHY
         (void)nats_feed_first(r, until_ms);
         bool woken = take_wake(r);
         uint64_t before = r->next;
-        status = take_all(r, why);
+        status = nats_feed_is_lost(r) ? seek(r, r->at, why) : take_all(r, why);
         if (status != ACCORD_OK || woken || r->entry_count == DELIVER_BATCH_MAX)
             return status;
         if (r->entry_count > 0)

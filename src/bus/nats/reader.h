@@ -2,10 +2,11 @@
  * Copyright (c) 2026 the Accord authors */
 /* reader.h - follows the stream: attach, read, head.
  *
- * An ordered consumer pushes; libnats makes it anew by itself where it was lost. So what came
- * together need not belong together: where one consumer ends and the next begins, and before
- * each own beat (which may renew the lease), the message before is read once more from the
- * stream's leader, and must be the one that was delivered. A jump in the sequence is a hole.
+ * A push consumer (feed.h) pushes; where it was lost, or what it pushed was, another takes its
+ * place. So what came together need not belong together: where one consumer ends and the next
+ * begins, and before each own beat (which may renew the lease), the message before is read once
+ * more from the stream's leader, and must be the one that was delivered. What the consumer
+ * numbers without a gap, and the stream with one, is a hole of the log.
  *
  * All on one thread, but for wake(), high() and own(). */
 #ifndef ACCORD_BUS_NATS_READER_H
@@ -41,6 +42,7 @@ struct nats_reader {
     struct id128 message;              /* of the entry there; none: nothing was delivered yet */
     uint64_t next;                     /* sequence of the next message */
     char consumer[CONSUMER_BYTES_MAX]; /* that pushed the last one */
+    uint64_t pushed;                   /* its number of the last one that was taken */
     struct entry entries[DELIVER_BATCH_MAX];
     struct nats_holder held[DELIVER_BATCH_MAX + 1]; /* which the entries point into */
     size_t entry_count, held_count;

@@ -93,12 +93,17 @@ void signing_sign(const struct signing *s, struct id128 log, uint64_t read_to, s
 {
     size_t text = c->about.size_bytes < SIGNED_ABOUT_BYTES_MAX ? c->about.size_bytes
                                                                : SIGNED_ABOUT_BYTES_MAX;
-    char *at = (char *)about + text;
+    bool lives = c->op == CHANGE_JOIN || c->op == CHANGE_BEAT;
     uint8_t m[MAC_BYTES];
 
     ASSERT(s->key_count > 0);
     if (text > 0)
         memmove(about, c->about.data, text);
+    if (s->accept_unsigned && lives && text + CHANGE_ACCEPTS_BYTES <= SIGNED_ABOUT_BYTES_MAX) {
+        memcpy(about + text, CHANGE_ACCEPTS, CHANGE_ACCEPTS_BYTES);
+        text += CHANGE_ACCEPTS_BYTES;
+    }
+    char *at = (char *)about + text;
     c->about = bytes_of(about, text);
     bool made = mac_of(&s->keys[0], log, read_to, c, m);
     ASSERT(made); /* what is published was checked */
@@ -110,16 +115,16 @@ void signing_sign(const struct signing *s, struct id128 log, uint64_t read_to, s
     c->about = bytes_of(about, text + SIGNATURE_BYTES);
 }
 
-/* NULL: there is none. */
-static const char *cut_signature(struct change *c)
+/* NULL: there is none. What it covers, and then what is left. */
+static const char *cut_signature(struct change *c, struct bytes *left)
 {
-    struct bytes text = change_about_text(c);
-    const char *at = (const char *)c->about.data + text.size_bytes;
-
-    if (text.size_bytes == c->about.size_bytes)
+    *left = change_about_text(c);
+    if (!change_is_signed(c))
         return NULL;
-    c->about = text;
-    return at;
+    size_t covered = c->about.size_bytes - CHANGE_SIGNATURE_BYTES;
+    const uint8_t *about = c->about.data;
+    c->about = bytes_of(covered > 0 ? about : NULL, covered);
+    return (const char *)about + covered;
 }
 
 static const struct signing_key *key_of(const struct signing *s, const char *id)
@@ -130,20 +135,14 @@ static const struct signing_key *key_of(const struct signing *s, const char *id)
     return NULL;
 }
 
-enum trust signing_verify(const struct signing *s, struct id128 log, struct change *c,
-                          uint64_t *read_to)
+/* *read_to is set where it is TRUST_FULL. */
+static enum trust verify(const struct signing *s, struct id128 log, const struct change *c,
+                         const char *signature, uint64_t *read_to)
 {
-    const char *signature = cut_signature(c);
     uint8_t m[MAC_BYTES];
     char expected[2 * MAC_BYTES];
     struct id128 numbers;
 
-    *read_to = UINT64_MAX;
-    if (!signature && s->accept_unsigned)
-        return TRUST_FULL;
-    if (!signature)
-        return c->origin.size_bytes > 0 || !id128_is_none(c->incarnation) ? TRUST_NAKED
-                                                                          : TRUST_UNSIGNED;
     const struct signing_key *k = key_of(s, signature + ID_AT);
     if (!k)
         return TRUST_KEYS;
@@ -160,4 +159,21 @@ enum trust signing_verify(const struct signing *s, struct id128 log, struct chan
         return TRUST_ALTERED;
     *read_to = numbers.high;
     return TRUST_FULL;
+}
+
+enum trust signing_verify(const struct signing *s, struct id128 log, struct change *c,
+                          uint64_t *read_to)
+{
+    struct bytes left;
+    const char *signature = cut_signature(c, &left);
+
+    *read_to = UINT64_MAX;
+    if (!signature && s->accept_unsigned)
+        return TRUST_FULL;
+    if (!signature)
+        return c->origin.size_bytes > 0 || !id128_is_none(c->incarnation) ? TRUST_NAKED
+                                                                          : TRUST_UNSIGNED;
+    enum trust trust = verify(s, log, c, signature, read_to);
+    c->about = left;
+    return trust;
 }

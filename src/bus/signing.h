@@ -8,6 +8,9 @@
  *
  *     TAB "sign1 " key id, 8 hex digits " " read up to, 16 " " HMAC, 64
  *
+ * Before it, and covered by it, a sign of life of who takes what is not signed says so
+ * (CHANGE_ACCEPTS), where there is room: who has no key need not be silent then.
+ *
  * The keys proper are derived from the file's bytes, so that the same file may serve other
  * purposes later. Key ids are no secret. Pure but for libcrypto; any thread.
  */

@@ -79,6 +79,33 @@ TEST(signing_verifies_what_it_signed_and_takes_the_signature_off)
     CHECK(bytes_equal(change_about_text(&c), bytes_of_text("app x 1\tuser.ttl=1h")));
 }
 
+TEST(signing_says_in_signs_of_life_that_it_takes_what_is_not_signed)
+{
+    struct signing s = with_key('k'), strict = with_key('k');
+    struct change c = signed_removal(&s);
+    char longest[SIGNED_ABOUT_BYTES_MAX];
+
+    s.accept_unsigned = true;
+    c.about = bytes_of_text("");
+    signing_sign(&s, logs[0], 41, &c, room);
+    CHECK(!change_accepts_unsigned(&c)); /* a removal is no sign of life */
+    c.op = CHANGE_BEAT;
+    c.key = bytes_of_text("");
+    c.about = bytes_of_text("\tuser.ttl=1h");
+    signing_sign(&s, logs[0], 41, &c, room);
+    CHECK(change_accepts_unsigned(&c));
+    CHECK(bytes_equal(change_about_text(&c), bytes_of_text("\tuser.ttl=1h")));
+    CHECK(verify(&strict, logs[0], c) == TRUST_FULL);
+    room[20]++; /* of the words: they are covered too */
+    CHECK(verify(&strict, logs[0], c) == TRUST_ALTERED);
+    memset(longest, 'a', sizeof longest);
+    c.about = bytes_of(longest, sizeof longest); /* no room: left as it is */
+    signing_sign(&s, logs[0], 41, &c, room);
+    CHECK(!change_accepts_unsigned(&c));
+    CHECK(change_about_text(&c).size_bytes == sizeof longest);
+    CHECK(verify(&strict, logs[0], c) == TRUST_FULL);
+}
+
 /* What a signature covers: each field that the sender said, the log, and its own parts. */
 TEST(signing_refuses_whatever_was_altered)
 {

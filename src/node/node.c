@@ -369,9 +369,10 @@ static int open_bus(struct node *n, char *why)
 static int find_bus(struct node *n, char *why)
 {
     n->bus_ops = bus_find(n->settings->bus, why);
-    if (n->bus_ops && n->settings->keys.key_count > 0) {
-        signed_ops(&n->signed_ops, n->bus_ops);
-        n->bus_ops = &n->signed_ops;
+    if (n->bus_ops) {
+        bool keys = n->settings->keys.key_count > 0;
+        (keys ? signed_ops : keyless_ops)(&n->watched_ops, n->bus_ops);
+        n->bus_ops = &n->watched_ops;
     }
     files_public_url(n->settings->bus, n->bus_public, sizeof n->bus_public);
     if (n->bus_ops && n->bus_ops->tools.caveat)

@@ -14,6 +14,7 @@
 #ifndef ACCORD_NODE_PRIVATE_H
 #define ACCORD_NODE_PRIVATE_H
 
+#include "bus/keyless.h"
 #include "bus/signed.h"
 #include "cache/reader.h"
 #include "door/chp/chp.h"
@@ -89,8 +90,8 @@ struct node {
     size_t chp_count;
     struct http_door *http; /* NULL: none of the listeners is http:// */
     const struct bus_ops *bus_ops;
-    const char *bus_caveat;    /* of this URL; may be NULL */
-    struct bus_ops signed_ops; /* is that, where changes are signed */
+    const char *bus_caveat;     /* of this URL; may be NULL */
+    struct bus_ops watched_ops; /* is that: a bus that signs, or sees who does */
     struct bus_thread *bus;
     char bus_why[BUS_WHY_BYTES_MAX]; /* while it could not be opened */
 

@@ -81,16 +81,33 @@ const char *change_problem(const struct change *c)
     return NULL;
 }
 
-struct bytes change_about_text(const struct change *c)
+bool change_is_signed(const struct change *c)
 {
     static const char mark[] = CHANGE_SIGNATURE_MARK;
-    struct bytes all = c->about;
+    size_t bytes = c->about.size_bytes;
 
-    if (all.size_bytes < CHANGE_SIGNATURE_BYTES)
-        return all;
-    size_t text = all.size_bytes - CHANGE_SIGNATURE_BYTES;
-    bool is_signed = memcmp(all.data + text, mark, sizeof mark - 1) == 0;
-    return is_signed ? bytes_of(text > 0 ? all.data : NULL, text) : all;
+    return bytes >= CHANGE_SIGNATURE_BYTES &&
+           memcmp(c->about.data + bytes - CHANGE_SIGNATURE_BYTES, mark, sizeof mark - 1) == 0;
+}
+
+bool change_accepts_unsigned(const struct change *c)
+{
+    size_t both = CHANGE_ACCEPTS_BYTES + CHANGE_SIGNATURE_BYTES;
+
+    return change_is_signed(c) && c->about.size_bytes >= both &&
+           memcmp(c->about.data + c->about.size_bytes - both, CHANGE_ACCEPTS,
+                  CHANGE_ACCEPTS_BYTES) == 0;
+}
+
+struct bytes change_about_text(const struct change *c)
+{
+    size_t text = c->about.size_bytes;
+
+    if (!change_is_signed(c))
+        return c->about;
+    text -= CHANGE_SIGNATURE_BYTES;
+    text -= change_accepts_unsigned(c) ? CHANGE_ACCEPTS_BYTES : 0;
+    return bytes_of(text > 0 ? c->about.data : NULL, text);
 }
 
 /* splitmix64's finaliser: every bit of the input moves half of the output's. */

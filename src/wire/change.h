@@ -155,10 +155,14 @@ void change_stand_in(struct change *c, size_t scope_bytes, bool ignorable);
 #define CHANGE_WORD_IGNORABLE "may-"
 void change_stand_in_word(struct change *c, struct bytes word);
 
-/* A signature, where there is one, ends `about` (bus/signing.h). What comes before it. */
+/* A signature, where there is one, ends `about` (bus/signing.h). Before it a sign of life may
+ * say that its sender takes what is not signed, too. What comes before both. */
 #define CHANGE_SIGNATURE_MARK "\tsign1 "
-enum { CHANGE_SIGNATURE_BYTES = 97 };
+#define CHANGE_ACCEPTS        "\taccepts unsigned"
+enum { CHANGE_SIGNATURE_BYTES = 97, CHANGE_ACCEPTS_BYTES = sizeof CHANGE_ACCEPTS - 1 };
 struct bytes change_about_text(const struct change *c);
+bool change_is_signed(const struct change *c);
+bool change_accepts_unsigned(const struct change *c);
 
 /* Says what is wrong with a change that a person or program wrote, or NULL: key lengths, an op
  * without its key. Static text. */

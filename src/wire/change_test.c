@@ -417,8 +417,19 @@ TEST(change_text_about_a_node_ends_before_the_signature)
     snprintf(text, sizeof text, "\tuser.ttl=1h\tsign1 01234567 0123456789abcdef %s", mac);
     c.about = bytes_of_text(text);
     CHECK(bytes_equal(change_about_text(&c), bytes_of_text("\tuser.ttl=1h")));
+    CHECK(change_is_signed(&c) && !change_accepts_unsigned(&c));
     c.about = bytes_of(text + 12, CHANGE_SIGNATURE_BYTES);
     CHECK(change_about_text(&c).size_bytes == 0);
+    CHECK(change_is_signed(&c));
     c.about = bytes_of(text, CHANGE_SIGNATURE_BYTES); /* it does not end there */
     CHECK(change_about_text(&c).size_bytes == CHANGE_SIGNATURE_BYTES);
+    CHECK(!change_is_signed(&c));
+    snprintf(text, sizeof text, "\tuser.ttl=1h" CHANGE_ACCEPTS "\tsign1 01234567 %016d %s", 1,
+             mac);
+    c.about = bytes_of_text(text);
+    CHECK(change_accepts_unsigned(&c));
+    CHECK(bytes_equal(change_about_text(&c), bytes_of_text("\tuser.ttl=1h")));
+    c.about = bytes_of_text("\tuser.ttl=1h" CHANGE_ACCEPTS); /* nobody signed it */
+    CHECK(!change_accepts_unsigned(&c));
+    CHECK(bytes_equal(change_about_text(&c), c.about));
 }

@@ -139,6 +139,42 @@ def write(start, key):
 
 
 @test
+def a_node_without_a_key_is_told_what_to_do_and_takes_part_once_it_has_it():
+    with nodes() as start:
+        a = start("web1", *flags(start, "k"))
+        a.ready()
+        fill(a, "page:1")
+        plain = start("web2", "--max-stale", f"{L}s", "--publish-timeout", "1s")
+        line = plain.logged("event=bus-lost")
+        expect("web1 signs what it says" in line and "set signing-key-file here" in line, line)
+        soon(lambda: "signing-key-file" in plain.status()["why"], "its status says why")
+        expect(not fresh(plain), plain.status())
+        refused(remove(plain, "page:1"), "UNPUBLISHED", "signing-key-file")
+        expect(state(a, "page:1") == "hit" and fresh(a), a.status())
+        plain.kill()
+        b = start("web2", *flags(start, "k"))
+        b.ready()
+        sees_removals(a, b)
+        sees_removals(b, a)
+
+
+@test
+def a_node_without_a_key_goes_on_when_nobody_asks_for_one_any_more():
+    with nodes() as start, redis(start.folder) as server:
+        a = start("web1", *flags(start, "k"), bus=server.url)
+        a.ready()
+        remove(a, "page:1")
+        plain = start("web2", "--max-stale", f"{L}s", bus=server.url)
+        plain.logged("event=bus-lost")
+        a.kill()
+        soon(lambda: fresh(plain), "web1 is gone, and is waited for no more")
+        fill(plain, "page:2")
+        expect(remove(plain, "page:2") == 1 and state(plain, "page:2") != "hit")
+        for node in start.all:
+            node.kill(signal.SIGKILL)
+
+
+@test
 def a_row_of_a_person_is_refused_and_passes_where_that_is_allowed():
     with nodes() as start:
         strict = start("web1", *flags(start, "k"))

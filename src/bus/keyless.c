@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ * Copyright (c) 2026 the Accord authors */
+#include "bus/keyless.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "bus/signing.h"
+
+struct keyless_bus {
+    struct bus_base base;
+    struct bus_ops ops;
+    struct bus *inner;
+    char name[NODE_NAME_BYTES_MAX + 1];
+    struct id128 log; /* of the reading thread, as all below */
+    uint64_t epoch;
+    uint64_t judged_to; /* what is read again up to here says nothing new */
+    uint64_t silence_ms;
+    uint64_t until_ms; /* 0: nobody asks for signatures */
+    char why[BUS_WHY_BYTES_MAX];
+};
+
+static struct keyless_bus *of(struct bus *b)
+{
+    return (struct keyless_bus *)(void *)b;
+}
+
+static const struct bus_ops *inner_ops(const struct keyless_bus *b)
+{
+    return ((const struct bus_base *)(const void *)b->inner)->ops;
+}
+
+static uint64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
+}
+
+static void keyless_close(struct bus *bus)
+{
+    struct keyless_bus *b = of(bus);
+
+    if (!b)
+        return;
+    inner_ops(b)->close(b->inner);
+    free(b);
+}
+
+static int keyless_open(struct bus **out, const struct bus_settings *s,
+                        char why[BUS_WHY_BYTES_MAX])
+{
+    const struct bus_ops *inner = bus_find(s->url, why);
+
+    if (!inner)
+        return ACCORD_E_INVALID;
+    struct keyless_bus *b = calloc(1, sizeof *b);
+    if (!b)
+        return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
+    int status = inner->open(&b->inner, s, why);
+    if (status != ACCORD_OK) {
+        free(b);
+        return status;
+    }
+    keyless_ops(&b->ops, inner);
+    b->base.ops = &b->ops;
+    snprintf(b->name, sizeof b->name, "%s", s->node ? s->node : "");
+    *out = (struct bus *)(void *)b;
+    return ACCORD_OK;
+}
+
+static bool begins_with(struct bytes text, const char *word)
+{
+    size_t length = strlen(word);
+
+    return text.size_bytes >= length && memcmp(text.data, word, length) == 0;
+}
+
+/* A sign of life of who takes nothing that is not signed. What has no room to say that it does
+ * (a long letter) says neither. */
+static bool asks_for_signatures(const struct keyless_bus *b, const struct change *c)
+{
+    if ((c->op != CHANGE_JOIN && c->op != CHANGE_BEAT) || c->origin.size_bytes == 0 ||
+        bytes_equal(c->origin, bytes_of_text(b->name)))
+        return false;
+    struct bytes text = change_about_text(c);
+    bool has_room = text.size_bytes + CHANGE_ACCEPTS_BYTES <= SIGNED_ABOUT_BYTES_MAX;
+    return change_is_signed(c) && has_room && !change_accepts_unsigned(c) &&
+           !begins_with(text, "relay ");
+}
+
+static void judge(struct keyless_bus *b, const struct entry *e)
+{
+    if (e->position <= b->judged_to)
+        return;
+    b->judged_to = e->position;
+    if (!asks_for_signatures(b, &e->change))
+        return;
+    b->until_ms = now_ms() + b->silence_ms;
+    (void)bus_fail(b->why, ACCORD_E_DENIED,
+                   "%.*s signs what it says (position %llu), and this node has no key, so what "
+                   "it removes is refused there: set signing-key-file here, to the file that "
+                   "%.*s has; or, for a while, signing = accept there",
+                   (int)e->change.origin.size_bytes, (const char *)e->change.origin.data,
+                   (unsigned long long)e->position, (int)e->change.origin.size_bytes,
+                   (const char *)e->change.origin.data);
+}
+
+static int refused(const struct keyless_bus *b, char why[BUS_WHY_BYTES_MAX])
+{
+    return bus_fail(why, ACCORD_E_DENIED, "%s", b->why);
+}
+
+static int read_on(struct keyless_bus *b, uint64_t after, uint64_t timeout_ms,
+                   const struct entry **entries, size_t *count, char why[BUS_WHY_BYTES_MAX])
+{
+    int status = inner_ops(b)->read(b->inner, after, timeout_ms, entries, count, why);
+
+    for (size_t i = 0; status == ACCORD_OK && i < *count; i++)
+        judge(b, &(*entries)[i]);
+    return status;
+}
+
+/* Is he still there? Reads what came since, as far as time allows; the rest the next time. */
+static int look_again(struct keyless_bus *b, uint64_t after, char why[BUS_WHY_BYTES_MAX])
+{
+    uint64_t end_ms = now_ms() + KEYLESS_CATCH_UP_MS, at = u64_max(after, b->judged_to);
+    const struct entry *entries = NULL;
+    size_t count = 0;
+
+    do {
+        int status = read_on(b, at, /* timeout_ms= */ 0, &entries, &count, why);
+        if (status != ACCORD_OK)
+            return status;
+        at = count > 0 ? entries[count - 1].position : at;
+    } while (count > 0 && now_ms() < end_ms);
+    if (count > 0 || now_ms() < b->until_ms)
+        return refused(b, why);
+    b->until_ms = 0;
+    return ACCORD_OK;
+}
+
+static int keyless_attach(struct bus *bus, const struct cursor *resume, uint64_t view_ms,
+                          struct bus_attached *out, char why[BUS_WHY_BYTES_MAX])
+{
+    struct keyless_bus *b = of(bus);
+    struct bus_attached a;
+    int status = inner_ops(b)->attach(b->inner, resume, view_ms, &a, why);
+
+    if (status != ACCORD_OK)
+        return status;
+    if (!id128_equal(b->log, a.log) || b->epoch != a.epoch) {
+        b->log = a.log;
+        b->epoch = a.epoch;
+        b->judged_to = b->until_ms = 0;
+    }
+    /* As long as the core remembers a member that says nothing. */
+    b->silence_ms = u64_max(a.max_stale_ms, a.max_stale_before_ms) * 11 / 2;
+    if (b->until_ms > 0) {
+        status = look_again(b, a.after, why);
+        if (status == ACCORD_OK) /* back to where it is asked to begin */
+            status = inner_ops(b)->attach(b->inner, resume, view_ms, &a, why);
+    }
+    if (status == ACCORD_OK)
+        *out = a;
+    return status;
+}
+
+static int keyless_read(struct bus *bus, uint64_t after, uint64_t timeout_ms,
+                        const struct entry **entries, size_t *count,
+                        char why[BUS_WHY_BYTES_MAX])
+{
+    struct keyless_bus *b = of(bus);
+    const struct entry *from = NULL;
+    size_t found = 0;
+    int status = read_on(b, after, timeout_ms, &from, &found, why);
+
+    if (status == ACCORD_OK && b->until_ms > 0)
+        status = refused(b, why);
+    if (status != ACCORD_OK)
+        return status;
+    *entries = from;
+    *count = found;
+    return ACCORD_OK;
+}
+
+static int keyless_head(struct bus *bus, const struct cursor *at, uint64_t *head,
+                        char why[BUS_WHY_BYTES_MAX])
+{
+    struct keyless_bus *b = of(bus);
+
+    return inner_ops(b)->head(b->inner, at, head, why);
+}
+
+static int keyless_publish(struct bus *bus, const struct change *changes, size_t count,
+                           struct position *last, char why[BUS_WHY_BYTES_MAX])
+{
+    struct keyless_bus *b = of(bus);
+
+    return inner_ops(b)->publish(b->inner, changes, count, last, why);
+}
+
+static void keyless_wake(struct bus *bus)
+{
+    struct keyless_bus *b = of(bus);
+
+    inner_ops(b)->wake(b->inner);
+}
+
+static int keyless_present(struct bus *bus, const char *const *names, size_t count, bool *there,
+                           char why[BUS_WHY_BYTES_MAX])
+{
+    struct keyless_bus *b = of(bus);
+
+    return inner_ops(b)->present(b->inner, names, count, there, why);
+}
+
+void keyless_ops(struct bus_ops *out, const struct bus_ops *inner)
+{
+    *out = *inner;
+    out->open = keyless_open;
+    out->close = keyless_close;
+    out->attach = keyless_attach;
+    out->read = keyless_read;
+    out->head = keyless_head;
+    out->publish = keyless_publish;
+    out->wake = keyless_wake;
+    out->present = inner->present ? keyless_present : NULL;
+}

@@ -272,10 +272,10 @@ static int memory_open(struct bus **out, const struct bus_settings *s,
 {
     const char *name = strchr(s->url, ':') + 1;
 
-    if (!name[0] || strlen(name) >= NAME_BYTES_MAX)
+    if (!name[0] || strlen(name) >= NAME_BYTES_MAX || strchr(name, '?'))
         return bus_fail(why, ACCORD_E_INVALID,
-                        "\"%.100s\": expected memory:NAME, 1 to %d bytes", s->url,
-                        NAME_BYTES_MAX - 1);
+                        "\"%.100s\": expected memory:NAME, 1 to %d bytes, without options",
+                        s->url, NAME_BYTES_MAX - 1);
     struct memory *m = must(calloc(1, sizeof *m));
     m->base.ops = &bus_memory;
     m->settings = *s;

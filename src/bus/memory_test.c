@@ -56,6 +56,8 @@ TEST(memory_refuses_a_url_without_a_name)
 
     s.url = "memory:";
     CHECK(bus_memory.open(&b, &s, why) == ACCORD_E_INVALID);
+    s.url = "memory:unit?size=1";
+    CHECK(bus_memory.open(&b, &s, why) == ACCORD_E_INVALID && strstr(why, "without options"));
     CHECK(!b);
 }
 

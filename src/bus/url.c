@@ -111,9 +111,12 @@ static int options_parse(struct bus_url *u, struct parts *p, const char *begin, 
         if (u->option_count == BUS_URL_OPTIONS_MAX)
             return bus_fail(why, ACCORD_E_INVALID, "more than %d options in the URL",
                             BUS_URL_OPTIONS_MAX);
-        struct bus_url_option *o = &u->options[u->option_count++];
-        o->name = part(p, begin, equals);
-        o->value = part(p, equals + 1, next);
+        struct bus_url_option o = {.name = part(p, begin, equals),
+                                   .value = part(p, equals + 1, next)};
+        if (bus_url_option(u, o.name, NULL))
+            return bus_fail(why, ACCORD_E_INVALID,
+                            "the URL has \"%.50s=\" twice; leave one of them out", o.name);
+        u->options[u->option_count++] = o;
     }
     return ACCORD_OK;
 }

@@ -6,6 +6,7 @@
  *
  * Every part is percent-decoded; a host may be an IPv6 address in brackets. Better than in the
  * URL, the password is in a file: ?password_file=/etc/accord/bus.password (its first line).
+ * No option may stand there twice.
  *
  * Nothing here prints a password, and bus_url_done() wipes it. Not thread-safe; plain data.
  */

@@ -118,6 +118,8 @@ TEST(bus_url_options_are_known_and_in_bounds)
     CHECK(parsed("kind://one?z=1") == ACCORD_OK);
     CHECK(bus_url_know(&u, known, why) == ACCORD_E_INVALID);
     CHECK(strstr(why, "n, on, password_file"));
+    CHECK(parsed("kind://one?n=1&on=1&n=1") == ACCORD_E_INVALID);
+    CHECK(strstr(why, "\"n=\" twice"));
 }
 
 TEST(bus_cluster_names)

@@ -218,10 +218,11 @@ static int read_names(struct nats_link *l, struct start *st, char why[BUS_WHY_BY
 }
 
 /* What can be told from the URL alone. */
-static int check_options(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
+static int check_tls(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
 {
     const char *tls = bus_url_option(u, "tls", NULL);
-    bool nkey = bus_url_option(u, "nkey", NULL), seed = bus_url_option(u, "nkey_seed", NULL);
+    bool cert = bus_url_option(u, "cert", NULL), key = bus_url_option(u, "key", NULL);
+    bool ca = bus_url_option(u, "ca", NULL);
 
     if (tls && strcmp(tls, "insecure-skip-verify") != 0)
         return bus_fail(
@@ -229,10 +230,31 @@ static int check_options(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
             "tls=%.50s: expected tls://... with ca=FILE, or, where nobody can listen, "
             "tls=insecure-skip-verify",
             tls);
+    if (strcmp(u->scheme, "tls") != 0 && (tls || ca || cert || key))
+        return bus_fail(why, ACCORD_E_INVALID,
+                        "ca, cert, key and tls are for TLS: write tls://, not nats://");
+    if (tls && ca)
+        return bus_fail(why, ACCORD_E_INVALID,
+                        "tls=insecure-skip-verify and ca contradict each other; leave one of "
+                        "them out");
+    if (key && !cert)
+        return bus_fail(why, ACCORD_E_INVALID, "key needs cert=FILE, the certificate");
+    return ACCORD_OK;
+}
+
+static int check_login(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
+{
+    bool nkey = bus_url_option(u, "nkey", NULL), seed = bus_url_option(u, "nkey_seed", NULL);
+    bool creds = bus_url_option(u, "creds", NULL);
+
     if (nkey != seed)
         return bus_fail(why, ACCORD_E_INVALID, "%s",
                         nkey ? "nkey needs nkey_seed=FILE, which holds its seed"
                              : "nkey_seed needs nkey=U..., the public key");
+    if (creds + nkey + (u->user || u->password) > 1)
+        return bus_fail(why, ACCORD_E_INVALID,
+                        "the URL has more than one login (user, password or token; nkey; "
+                        "creds); leave all but one out");
     return ACCORD_OK;
 }
 
@@ -244,7 +266,9 @@ static int read_url(struct nats_link *l, struct start *st, const char *url,
     if (status == ACCORD_OK)
         status = bus_url_know(&st->url, options_known, why);
     if (status == ACCORD_OK)
-        status = check_options(&st->url, why);
+        status = check_tls(&st->url, why);
+    if (status == ACCORD_OK)
+        status = check_login(&st->url, why);
     return status == ACCORD_OK ? read_names(l, st, why) : status;
 }
 
@@ -278,8 +302,6 @@ static int prepare(struct nats_link *l, struct start *st, const struct bus_setti
         status = refuse_options(set_login(st), "the login of the URL", why);
     if (status == ACCORD_OK && st->secure)
         status = set_tls(st, why);
-    if (status == ACCORD_OK && !st->secure && bus_url_option(&st->url, "ca", NULL))
-        status = bus_fail(why, ACCORD_E_INVALID, "ca= needs tls://, not nats://");
     if (s->node)
         snprintf(l->name, sizeof l->name, "accord.%s node %.*s", l->cluster,
                  NODE_NAME_BYTES_MAX, s->node);

@@ -71,10 +71,21 @@ static int status_of(natsStatus s, int js_error)
     return s == NATS_NO_MEMORY ? ACCORD_E_NOMEM : ACCORD_E_DOWN;
 }
 
+/* What was refused to the request that has just timed out, or to its answer. */
+static bool may_not(const struct nats_link *l, char text[BUS_WHY_BYTES_MAX])
+{
+    return nats_rights_missing(&l->rights, u64_sub_sat(nats_now_ms(), l->timeout_ms + 1000),
+                               text);
+}
+
 int nats_link_fail(const struct nats_link *l, natsStatus s, int js_error, const char *what,
                    char why[BUS_WHY_BYTES_MAX])
 {
+    char missing[BUS_WHY_BYTES_MAX];
     natsStatus last;
+
+    if ((s == NATS_TIMEOUT || s == NATS_NOT_PERMITTED) && may_not(l, missing))
+        return bus_fail(why, ACCORD_E_DENIED, "nats: %s %s: %.400s", what, l->stream, missing);
     const char *more = s == NATS_NO_RESPONDERS
                            ? "JetStream is not enabled, or has no leader now"
                            : nats_GetLastError(&last);
@@ -309,6 +320,8 @@ static int prepare(struct nats_link *l, struct start *st, const struct bus_setti
         snprintf(l->name, sizeof l->name, "accord");
     if (status == ACCORD_OK)
         status = refuse_options(set_behaviour(st, l->name, s->timeout_ms), "options", why);
+    if (status == ACCORD_OK)
+        status = refuse_options(nats_rights_watch(&l->rights, st->options), "options", why);
     return status == ACCORD_OK ? set_servers(st, s->timeout_ms, why) : status;
 }
 
@@ -478,6 +491,7 @@ void nats_link_close(struct nats_link *l)
 {
     jsCtx_Destroy(l->js);
     natsConnection_Destroy(l->connection);
+    nats_rights_done(&l->rights);
     l->js = NULL;
     l->connection = NULL;
 }

@@ -12,6 +12,7 @@
 #define ACCORD_BUS_NATS_LINK_H
 
 #include "bus/nats/record.h"
+#include "bus/nats/rights.h"
 #include "bus/url.h"
 
 #include <jansson.h>
@@ -33,6 +34,7 @@ struct nats_link {
     natsConnection *connection;
     jsCtx *js;
     jsOptions options;
+    struct nats_rights rights;
     char domain[NATS_NAME_BYTES_MAX];
 };
 

@@ -166,14 +166,14 @@ static int nats_bus_schema(const struct bus_settings *s, char **out,
             "    { user: accord, password: \"change me\", permissions: {\n"
             "        publish: [\"accord.%s.>\", \"%s.STREAM.*.%s\", "
             "\"%s.STREAM.MSG.GET.%s\",\n"
-            "                  \"%s.CONSUMER.CREATE.%s\", \"%s.CONSUMER.CREATE.%s.>\",\n"
-            "                  \"%s.CONSUMER.DELETE.%s.>\", \"$JS.FC.%s.>\",\n"
+            "                  \"%s.CONSUMER.CREATE.%s\", \"%s.CONSUMER.DELETE.%s.>\",\n"
+            "                  \"$JS.FC.%s.>\",\n"
             "                  \"$SYS.REQ.ACCOUNT.PING.CONNZ\"]\n"
             "        subscribe: [\"_INBOX.>\"]\n"
             "    } }\n"
             "  ]\n"
             "}\n",
-            st, c, api, st, api, st, api, st, api, st, api, st, st) < 0)
+            st, c, api, st, api, st, api, st, api, st, st) < 0)
         return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
     return ACCORD_OK;
 }

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SUBJECT "$SYS.REQ.ACCOUNT.PING.CONNZ"
+#define SUBJECT NATS_PRESENCE_SUBJECT
 #define BODY    "{\"limit\":1024}"
 _Static_assert(PRESENCE_CONNECTIONS_MAX == 1024, "the text says the same");
 

@@ -7,6 +7,8 @@
 
 #include "bus/nats/link.h"
 
+#define NATS_PRESENCE_SUBJECT "$SYS.REQ.ACCOUNT.PING.CONNZ"
+
 enum {
     PRESENCE_CONNECTIONS_MAX =
         1024,               /* of one server; of an account with more nothing is told */

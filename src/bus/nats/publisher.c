@@ -137,8 +137,10 @@ static int send_message(struct nats_publisher *p, const struct nats_stream *to, 
                         p->link->stream);
     if (s != NATS_OK) {
         int status = nats_link_fail(p->link, s, (int)code, "publishing to", why);
-        /* Whether it arrived before the connection went is not known. */
-        return status == ACCORD_E_DOWN && code == 0 ? ACCORD_E_TIMEOUT : status;
+        /* Whether it arrived before the connection went is not known; nor whether it was this
+         * that the user may not do. */
+        bool unknown = status == ACCORD_E_DOWN || status == ACCORD_E_DENIED;
+        return unknown && code == 0 ? ACCORD_E_TIMEOUT : status;
     }
     *sequence = ack->Sequence;
     bool again = ack->Duplicate;

@@ -53,6 +53,9 @@
 
 enum { BUS_WHY_BYTES_MAX = 512 };
 
+/* Begins, in `why`, what somebody must do: it is tried again, but does not mend itself. */
+#define BUS_NEEDS_OPERATOR "it needs the operator: "
+
 struct bus_caps {
     bool one_host;          /* the fleet is this host: said in the ready line */
     bool head_linearizable; /* head() proves a lease; else only an own beat that came back */

@@ -34,6 +34,7 @@
 #include "node/poison.h"
 #include "node/policies.h"
 #include "node/populate.h"
+#include "node/trouble.h"
 
 enum { STATUS_LINE_BYTES_MAX = 1024, READY_LINE_BYTES_MAX = 2048 };
 
@@ -93,7 +94,7 @@ struct node {
     const char *bus_caveat;     /* of this URL; may be NULL */
     struct bus_ops watched_ops; /* is that: a bus that signs, or sees who does */
     struct bus_thread *bus;
-    char bus_why[BUS_WHY_BYTES_MAX]; /* while it could not be opened */
+    struct trouble attaching, publishing; /* that lasts */
 
     uint64_t now_ns;   /* never goes back */
     uint64_t armed_ns; /* the deadline that the timer waits for, while it is active */

@@ -361,6 +361,28 @@ static void step_entries(struct node *n, struct event *e)
     }
 }
 
+static void still_fails(struct node *n, struct trouble *t, const char *event, const char *why)
+{
+    if (!trouble_met(t, n->now_ns))
+        return;
+    LOG(&n->log, clock_wall_ms(), LOG_ERROR, event, log_text("why", why ? why : ""),
+        log_number("for_s", (n->now_ns - t->since_ns) / NS_PER_S),
+        log_number("tries", t->tries));
+}
+
+/* What the core said once, and what has not come right since. */
+static void note_trouble(struct node *n, const struct event *e)
+{
+    if (e->type == EVENT_BUS_LOST)
+        still_fails(n, &n->attaching, "bus-still-lost", e->lost.why);
+    else if (e->type == EVENT_BUS_ATTACHED)
+        trouble_over(&n->attaching);
+    else if (e->type == EVENT_BUS_PUBLISHED && e->published.status == ACCORD_OK)
+        trouble_over(&n->publishing);
+    else if (e->type == EVENT_BUS_PUBLISHED)
+        still_fails(n, &n->publishing, "publish-still-fails", e->published.why);
+}
+
 void step_bus_event(void *node, struct event *e)
 {
     struct node *n = node;
@@ -372,6 +394,7 @@ void step_bus_event(void *node, struct event *e)
         n->log_epoch = e->attached.epoch;
         hand_attach(&n->applying, e->attached.log, e->attached.epoch);
     }
+    note_trouble(n, e);
     if (e->type == EVENT_BUS_ENTRIES)
         step_entries(n, e);
     else

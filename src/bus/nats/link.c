@@ -508,6 +508,32 @@ int nats_link_wait(struct nats_link *l, char why[BUS_WHY_BYTES_MAX])
     return ACCORD_OK;
 }
 
+/* What does not get better by itself. */
+static const char *cure_of(int code)
+{
+    static const struct {
+        int code;
+        const char *cure;
+    } cures[] = {
+        {JSStreamReplicasNotSupportedErr,
+         "leave replicas=N out of the URL, or join this server to a cluster of so many"},
+        {JSClusterNoPeersErr,
+         "so many servers with room as replicas=N asks for must be there (nats server list)"},
+        {JSInsufficientResourcesErr,
+         "the server's JetStream has no room for it: raise max_file_store, or add servers"},
+        {JSStorageResourcesExceededErr, "raise max_file_store of its jetstream block"},
+        {JSAccountResourcesExceededErr, "raise the account's limits of JetStream"},
+        {JSMaximumStreamsLimitErr, "raise the account's limit of streams"},
+        {JSNotEnabledForAccountErr, "give the user's account JetStream"},
+        {JSNotEnabledErr, "give its configuration a jetstream block"},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cures); i++)
+        if (cures[i].code == code)
+            return cures[i].cure;
+    return NULL;
+}
+
 /* {"error":{"code":404,"err_code":10059,"description":"stream not found"}} */
 static int check_reply(struct nats_link *l, const char *verb, json_t *reply,
                        char why[BUS_WHY_BYTES_MAX])
@@ -518,8 +544,10 @@ static int check_reply(struct nats_link *l, const char *verb, json_t *reply,
 
     if (!error)
         return ACCORD_OK;
-    return bus_fail(why, status_of(NATS_OK, code ? code : 1), "nats: %s %s: %.300s", verb,
-                    l->stream, text ? text : "refused");
+    const char *cure = cure_of(code);
+    return bus_fail(why, status_of(NATS_OK, code ? code : 1), "nats: %s %s: %.200s%s%s", verb,
+                    l->stream, text ? text : "refused", cure ? "; " BUS_NEEDS_OPERATOR : "",
+                    cure ? cure : "");
 }
 
 int nats_link_ask(struct nats_link *l, const char *verb, json_t *body, json_t **reply,

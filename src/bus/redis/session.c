@@ -29,8 +29,11 @@ static const struct {
     {"NOPERM", ACCORD_E_DENIED, false, "docs/operating/bus_redis.md lists the rights it takes"},
     {"ACL failure", ACCORD_E_DENIED, false,
      "docs/operating/bus_redis.md lists the rights it takes"},
-    {"OOM", ACCORD_E_IO, false, "it is out of memory; raise its maxmemory"},
-    {"MISCONF", ACCORD_E_IO, false, "it cannot save to its disk"},
+    {"DB index is out of range", ACCORD_E_IO, true,
+     BUS_NEEDS_OPERATOR "the number in the URL's path is the database's: mend it, or raise "
+                        "`databases` of redis.conf"},
+    {"OOM", ACCORD_E_IO, false, BUS_NEEDS_OPERATOR "it is out of memory; raise its maxmemory"},
+    {"MISCONF", ACCORD_E_IO, false, BUS_NEEDS_OPERATOR "it cannot save to its disk"},
     {"NOREPLICAS", ACCORD_E_DOWN, false, "too few replicas follow it (min-replicas-to-write)"},
 };
 

@@ -98,7 +98,7 @@ struct bus_tools {
     int (*schema)(const struct bus_settings *s, char **out, char why[BUS_WHY_BYTES_MAX]);
 
     /* Removes the URL's log and all else that this bus made there; other clusters stay. Nodes
-     * that still run notice, and begin a new log where they may. ACCORD_OK too where there was
+     * that still run notice, and begin a new log where they may. ACCORD_E_GONE: there was
      * nothing. */
     int (*drop)(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX]);
 

@@ -32,10 +32,10 @@ static int drop(const struct bus_ops *ops, const struct bus_settings *s)
         return fail(EXIT_FAILED, "%s: there is no server to clean up; delete its files",
                     ops->scheme);
     int status = ops->tools.drop(s, why);
-    if (status != ACCORD_OK)
+    if (status != ACCORD_OK && status != ACCORD_E_GONE)
         return fail(exit_code_of(status), "%s", why);
     files_public_url(s->url, shown, sizeof shown);
-    printf("removed: %s\n", shown);
+    printf("%s: %s\n", status == ACCORD_OK ? "removed" : "nothing was there", shown);
     return EXIT_OK;
 }
 

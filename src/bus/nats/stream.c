@@ -290,5 +290,5 @@ int nats_stream_drop(struct nats_link *l, char why[BUS_WHY_BYTES_MAX])
 
     int status = nats_link_ask(l, "STREAM.DELETE", NULL, &reply, why);
     json_decref(reply);
-    return status == ACCORD_E_GONE ? ACCORD_OK : status;
+    return status;
 }

@@ -55,7 +55,7 @@ MUST_CHECK int nats_stream_whole_from(struct nats_link *l, const struct nats_str
                                       uint64_t from, uint64_t *sequence,
                                       char why[BUS_WHY_BYTES_MAX]);
 
-/* Deletes it, with all in it. ACCORD_OK too where there is none. */
+/* Deletes it, with all in it. ACCORD_E_GONE: there is none. */
 MUST_CHECK int nats_stream_drop(struct nats_link *l, char why[BUS_WHY_BYTES_MAX]);
 
 #endif

@@ -136,7 +136,7 @@ static int pg_schema(const struct bus_settings *s, char **out, char why[BUS_WHY_
 /* Triggers on the tables that were watched go with the function that they call. */
 static int drop_schema(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
 {
-    int status = pg_asked(pg_link_script(l, "DROP SCHEMA IF EXISTS @ CASCADE", why));
+    int status = pg_asked(pg_link_script(l, "DROP SCHEMA @ CASCADE", why));
 
     if (status != ACCORD_E_DENIED)
         return status;

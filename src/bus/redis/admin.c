@@ -51,6 +51,8 @@ static int drop_at(const struct redis_place *p, struct redis_tls_context *tls,
         status = redis_link_receive(&l, &reply, deadline_ns, why);
     if (status == ACCORD_OK && reply->type == REDIS_REPLY_ERROR)
         status = redis_session_error(&l, reply, "to delete the log", why);
+    else if (status == ACCORD_OK && reply->integer == 0)
+        status = bus_fail(why, ACCORD_E_GONE, "there is no cluster \"%s\"", p->cluster);
     freeReplyObject(reply);
     redis_link_close(&l);
     return status;

@@ -27,6 +27,7 @@ enum {
     JITTER_MS = 200,
     PING_MS = 1000,
     PINGS_OUT_MAX = 2,
+    LOGIN_FILE_BYTES_MAX = 16384,
 };
 
 static const char *const options_known[] = {
@@ -105,24 +106,39 @@ static int refuse_options(natsStatus s, const char *what, char why[BUS_WHY_BYTES
                     more ? ": " : "", more ? more : "");
 }
 
-/* libnats opens it as it connects, and then what is absent looks like a server that is. */
-static int check_file(const struct bus_url *u, const char *option, char why[BUS_WHY_BYTES_MAX])
+/* libnats opens it as it connects, and then what is absent, or holds something else, looks like
+ * a server that is. */
+static int check_file(const struct bus_url *u, const char *option, const char *holds,
+                      const char *expected, char why[BUS_WHY_BYTES_MAX])
 {
     const char *path = bus_url_option(u, option, NULL);
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    char text[LOGIN_FILE_BYTES_MAX];
+    ssize_t got = 0;
 
-    if (path && fd < 0)
-        return bus_fail(why, ACCORD_E_DENIED, "%s %.200s: %s", option, path, strerror(errno));
+    if (!path)
+        return ACCORD_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || (got = read(fd, text, sizeof text)) < 0)
+        (void)bus_fail(why, ACCORD_E_DENIED, "%s %.200s: %s", option, path, strerror(errno));
+    bool found = got > 0 && memmem(text, (size_t)got, holds, strlen(holds));
+    explicit_bzero(text, sizeof text);
     if (fd >= 0)
         close(fd);
-    return ACCORD_OK;
+    if (fd < 0 || got < 0)
+        return ACCORD_E_DENIED;
+    return found ? ACCORD_OK
+                 : bus_fail(why, ACCORD_E_INVALID, "%s %.200s does not hold %s", option, path,
+                            expected);
 }
 
 static int check_files(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
 {
-    int status = check_file(u, "creds", why);
+    int status = check_file(u, "creds", "NATS USER JWT",
+                            "a user's credentials, as nsc generate creds writes them", why);
 
-    return status == ACCORD_OK ? check_file(u, "nkey_seed", why) : status;
+    return status == ACCORD_OK
+               ? check_file(u, "nkey_seed", "SU", "the seed of a user, SU...", why)
+               : status;
 }
 
 static natsStatus set_login(struct start *st)

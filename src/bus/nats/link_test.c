@@ -67,5 +67,10 @@ TEST(nats_files_of_the_url_that_cannot_be_read_end_the_start)
         snprintf(says, sizeof says, "%s %.200s/absent: No such file", i ? "nkey_seed" : "creds",
                  test_folder());
         CHECK(opened(url) == ACCORD_E_DENIED && strstr(why, says));
+        snprintf(url, sizeof url, "nats://127.0.0.1:1/shop?%s=%.200s/other", options[i],
+                 test_folder());
+        FILE *f = fopen(strrchr(url, '=') + 1, "w");
+        CHECK(f && fputs("nothing of that kind\n", f) >= 0 && fclose(f) == 0);
+        CHECK(opened(url) == ACCORD_E_INVALID && strstr(why, "does not hold"));
     }
 }

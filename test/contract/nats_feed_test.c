@@ -109,6 +109,19 @@ static void expect_all(struct peer *p, const uint64_t *positions, size_t count)
     }
 }
 
+/* What a server may say of a consumer that it ends. */
+static void say_that_it_is_deleted(struct person *p, json_t *consumer)
+{
+    const char *to = text_at(json_object_get(consumer, "config"), "deliver_subject");
+    natsMsg *m = NULL;
+
+    CHECK(natsMsg_Create(&m, to, NULL, NULL, 0) == NATS_OK);
+    CHECK(natsMsgHeader_Set(m, "Status", "409") == NATS_OK);
+    CHECK(natsConnection_PublishMsg(p->c, m) == NATS_OK);
+    CHECK(natsConnection_Flush(p->c) == NATS_OK);
+    natsMsg_Destroy(m);
+}
+
 static void survives(void (*misfortune)(struct person *, json_t *), const char *cluster,
                      uint64_t *rng)
 {
@@ -143,7 +156,34 @@ TEST(nats_reader_asks_again_for_what_a_heartbeat_says_was_pushed)
     survives(say_that_some_were_missed, "missed", rng);
 }
 
+TEST(nats_reader_makes_another_consumer_where_the_server_ends_one)
+{
+    survives(say_that_it_is_deleted, "ended", rng);
+}
+
 TEST(nats_reader_takes_nothing_from_behind_what_was_lost_on_the_way)
 {
     survives(push_one_too_far, "jump", rng);
+}
+
+/* Anybody who may write to the log may write headers, too. */
+TEST(nats_reader_takes_a_message_that_looks_like_a_heartbeat_for_a_message)
+{
+    struct peer reader = opened(&bus_kit_nats, "posing");
+    struct person p = person_at(reader.url);
+    natsMsg *m = NULL;
+
+    published_one(&reader, rng, "first");
+    CHECK(natsMsg_Create(&m, "accord.posing.do.clear", NULL, NULL, 0) == NATS_OK);
+    CHECK(natsMsgHeader_Set(m, "Status", "100") == NATS_OK);
+    CHECK(natsMsgHeader_Set(m, "Nats-Last-Consumer", "1000000") == NATS_OK);
+    CHECK(natsConnection_PublishMsg(p.c, m) == NATS_OK);
+    CHECK(natsConnection_Flush(p.c) == NATS_OK);
+    natsMsg_Destroy(m);
+    published_one(&reader, rng, "last");
+    CHECK(bytes_equal(read_one(&reader).change.key, bytes_of_text("first")));
+    CHECK(read_one(&reader).change.op == CHANGE_CLEAR);
+    CHECK(bytes_equal(read_one(&reader).change.key, bytes_of_text("last")));
+    natsConnection_Destroy(p.c);
+    closed(&reader);
 }

@@ -28,12 +28,14 @@ static const char *header(natsMsg *m, const char *name)
     return natsMsgHeader_Get(m, name, &value) == NATS_OK ? value : NULL;
 }
 
-/* Status 100: a heartbeat, or a question whether all up to here was taken. */
+/* What is not of the stream. By the reply's subject, which is the server's own: headers may be
+ * anybody's. */
 static bool is_control(natsMsg *m)
 {
-    const char *status = natsMsg_GetDataLength(m) == 0 ? header(m, "Status") : NULL;
+    static const char ack[] = "$JS.ACK.";
+    const char *reply = natsMsg_GetReply(m);
 
-    return status && strcmp(status, "100") == 0;
+    return !reply || strncmp(reply, ack, sizeof ack - 1) != 0;
 }
 
 /* What came before is in the ring by now, so there is room. */
@@ -47,12 +49,13 @@ static void answer_control(natsConnection *c, natsMsg *m)
         (void)natsConnection_Publish(c, reply, NULL, 0);
 }
 
-/* Held. */
+/* Held. Status 100: a heartbeat, or a question whether all up to here was taken; any other: the
+ * consumer is no more. */
 static void note_control(struct nats_feed *f, natsMsg *m)
 {
-    const char *last = header(m, "Nats-Last-Consumer");
+    const char *status = header(m, "Status"), *last = header(m, "Nats-Last-Consumer");
 
-    if (last && strtoull(last, NULL, 10) > f->pushed)
+    if (!status || strcmp(status, "100") != 0 || (last && strtoull(last, NULL, 10) > f->pushed))
         f->missed = true;
 }
 

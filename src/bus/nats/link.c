@@ -72,6 +72,16 @@ static int status_of(natsStatus s, int js_error)
     return s == NATS_NO_MEMORY ? ACCORD_E_NOMEM : ACCORD_E_DOWN;
 }
 
+/* What libnats says of its last error, without the place in its source: "(conn.c:1905): …". */
+static const char *last_error(void)
+{
+    natsStatus last;
+    const char *text = nats_GetLastError(&last);
+    const char *behind = text && text[0] == '(' ? strstr(text, "): ") : NULL;
+
+    return behind ? behind + 3 : text ? text : "";
+}
+
 /* What was refused to the request that has just timed out, or to its answer. */
 static bool may_not(const struct nats_link *l, char text[BUS_WHY_BYTES_MAX])
 {
@@ -83,27 +93,29 @@ int nats_link_fail(const struct nats_link *l, natsStatus s, int js_error, const 
                    char why[BUS_WHY_BYTES_MAX])
 {
     char missing[BUS_WHY_BYTES_MAX];
-    natsStatus last;
 
+    if (s == NATS_CONNECTION_AUTH_FAILED)
+        return bus_fail(why, ACCORD_E_DENIED,
+                        "nats: the server does not take this login (Authorization Violation): "
+                        "mend the user, password, token, nkey or creds of the URL");
     if ((s == NATS_TIMEOUT || s == NATS_NOT_PERMITTED) && may_not(l, missing))
         return bus_fail(why, ACCORD_E_DENIED, "nats: %s %s: %.400s", what, l->stream, missing);
     const char *more = s == NATS_NO_RESPONDERS
                            ? "JetStream is not enabled, or has no leader now"
-                           : nats_GetLastError(&last);
+                           : last_error();
 
     return bus_fail(why, status_of(s, js_error), "nats: %s %s: %s%s%.300s", what, l->stream,
-                    natsStatus_GetText(s), more && more[0] ? ": " : "", more ? more : "");
+                    natsStatus_GetText(s), more[0] ? ": " : "", more);
 }
 
 static int refuse_options(natsStatus s, const char *what, char why[BUS_WHY_BYTES_MAX])
 {
-    natsStatus last;
-    const char *more = nats_GetLastError(&last);
+    const char *more = last_error();
 
     if (s == NATS_OK)
         return ACCORD_OK;
     return bus_fail(why, ACCORD_E_INVALID, "nats: %s: %s%s%.300s", what, natsStatus_GetText(s),
-                    more ? ": " : "", more ? more : "");
+                    more[0] ? ": " : "", more);
 }
 
 /* libnats opens it as it connects, and then what is absent, or holds something else, looks like

@@ -23,9 +23,16 @@
  * processes may go on using it. A restart of the daemon is survived: reads answer UNSURE until
  * it is back, and the handle attaches again by itself.
  *
- * Returns: ACCORD_OK (0) or a negative ACCORD_E_*; accord_strerror() has the text. On failure
- * out-parameters are untouched unless said otherwise. Keys are 1 to ACCORD_KEY_BYTES_MAX bytes
- * of anything. Times are milliseconds.
+ * Returns: ACCORD_OK (0) or a negative ACCORD_E_*; accord_strerror() has a text for each, and
+ * accord_last_error() what happened this time and what to do. On failure out-parameters are
+ * untouched unless said otherwise. Any function may answer ACCORD_E_INVALID (an argument;
+ * nothing was done) and ACCORD_E_NOMEM; what asks the daemon also ACCORD_E_DOWN (it is not
+ * there), ACCORD_E_TIMEOUT, ACCORD_E_FULL (it has no room for the request now), and ACCORD_E_IO
+ * or ACCORD_E_FORMAT (it said what cannot be). After ACCORD_E_DOWN or ACCORD_E_TIMEOUT of a
+ * change nothing is known of it: it may be done. Each may be made again.
+ *
+ * Keys are 1 to ACCORD_KEY_BYTES_MAX bytes of anything, tags and names text of as many bytes.
+ * Times are milliseconds. What is passed in is borrowed for the call.
  *
  * A daemon that hangs: the first call that runs into its timeout, with no sign of life from the
  * daemon meanwhile, finds that. From then on calls that need it fail at once with
@@ -131,7 +138,10 @@ struct accord_options {
  * folder, is in use. accord_last_error() has the words. */
 ACCORD_API int accord_open(struct accord **out, const char *address,
                            const struct accord_options *options);
-ACCORD_API void accord_close(struct accord *a); /* NULL is fine; no call may be under way */
+/* Detaches, and frees *a. NULL is fine. No call may be under way, and watches are closed,
+ * borrows released and batches ended before. The daemon goes on; an embedded node ends (about
+ * as long as a publish takes at most). */
+ACCORD_API void accord_close(struct accord *a);
 
 /* Opaque: "nothing that touches this key was removed since". Copy it freely. */
 struct accord_token {
@@ -157,17 +167,20 @@ struct accord_result {
 };
 
 /* Copies the value of `key` to `buffer`. out->value_bytes > buffer_bytes: it was cut; the
- * answer is ACCORD_E_SIZE and *out is filled. Memory speed; never talks to the daemon, but to
- * attach again after its restart. */
+ * answer is ACCORD_E_SIZE and *out is filled. `buffer` may be NULL where buffer_bytes is 0. No
+ * daemon, or one that hangs, is no failure: ACCORD_OK with ACCORD_UNSURE. Memory speed; never
+ * talks to the daemon, but to attach again after its restart (50 ms at most), or where it could
+ * not share its memory with this process: then a read is a round trip. */
 ACCORD_API int accord_get(struct accord *a, const void *key, size_t key_bytes, void *buffer,
                           size_t buffer_bytes, struct accord_result *out);
 
 /* Zero-copy: *value points into shared memory until accord_release(), which says ACCORD_OK only
  * if the bytes were this key's value all the while; else forget what you computed from them
  * (ACCORD_E_GONE) and get again. Release every borrow, soon: a thread may hold 31 at a time
- * (ACCORD_E_FULL). Any thread may release it. */
+ * (ACCORD_E_FULL). Any thread may release it, once; released, or of a state without a value, it
+ * has none and may be released again. After a failure there is nothing to release. */
 struct accord_borrow {
-    const void *value;
+    const void *value; /* NULL: there is none */
     size_t value_bytes;
     uint64_t opaque[8];
 };
@@ -175,7 +188,9 @@ ACCORD_API int accord_borrow(struct accord *a, const void *key, size_t key_bytes
                              struct accord_borrow *borrow, struct accord_result *out);
 ACCORD_API int accord_release(struct accord *a, struct accord_borrow *borrow);
 
-/* Many keys, their cache misses overlapped: about a third of the time of single gets. */
+/* Many keys, their cache misses overlapped: about a third of the time of single gets. Each as
+ * of accord_get(). ACCORD_E_SIZE: at least one was cut (its value_bytes > buffer_bytes), and
+ * all results are filled; ACCORD_E_INVALID: nothing was read. */
 struct accord_read {
     const void *key;
     size_t key_bytes;
@@ -185,7 +200,8 @@ struct accord_read {
 };
 ACCORD_API int accord_get_many(struct accord *a, struct accord_read *reads, size_t count);
 
-/* How a value is stored. NULL or zeros: the namespace's settings. */
+/* How a value is stored. NULL or zeros: the namespace's settings. More than 292 years is taken
+ * for as much. */
 struct accord_fill_options {
     uint64_t ttl_ms;   /* 0: the namespace's; ACCORD_FOREVER */
     uint64_t grace_ms; /* after it, served as STALE for so long; 0: the namespace's */
@@ -198,8 +214,11 @@ struct accord_fill_options {
 
 /* Stores what was loaded after `token` was taken. ACCORD_E_TOKEN: something was removed since:
  * the value may be stale and was not stored; ACCORD_E_VERSION: it may be older than a removal,
- * or a newer one is here; ACCORD_E_HELD: too soon after a removal to know; ACCORD_E_SIZE;
- * ACCORD_E_UNSURE: kept only for the namespace's unsure_ttl. */
+ * or a newer one is here; ACCORD_E_HELD: too soon after a removal to know; ACCORD_E_SIZE:
+ * larger than a block of the cache. Of all these the value may be used for this request, and
+ * what was cached before is as it was (but of ACCORD_E_SIZE, where it may be gone).
+ * ACCORD_E_UNSURE: kept only for the namespace's
+ * unsure_ttl. The token is that of a get of this key; a zeroed one is ACCORD_E_TOKEN. */
 ACCORD_API int accord_fill(struct accord *a, const void *key, size_t key_bytes,
                            const void *value, size_t value_bytes,
                            const struct accord_token *token,
@@ -248,8 +267,8 @@ enum accord_standing {
 typedef void (*accord_standing_told)(void *context, const char *node, int standing);
 struct accord_remove_options {
     unsigned flags;
-    uint64_t wait_ms; /* with ACCORD_WAIT; then ACCORD_E_TIMEOUT: not all can be known to have
-                         removed it; the removal stays in the log */
+    uint64_t wait_ms; /* only with ACCORD_WAIT; then ACCORD_E_TIMEOUT: not all can be known to
+                         have removed it; the removal stays in the log */
     uint64_t version; /* not 0: only what is older than it, and what is filled later must prove
                          it. Not of tags; of more than one key where namespaces say
                          version = lsn */
@@ -263,17 +282,23 @@ struct accord_remove_options {
     accord_standing_told standing;
     void *context;
 };
+/* Stores here, and removes what other hosts have of it (those with the same bytes keep them):
+ * for who has just written the origin. ACCORD_E_SIZE: larger than a block of the cache: not
+ * stored, and removed everywhere. options->negative is ACCORD_E_INVALID. */
 ACCORD_API int accord_set(struct accord *a, const void *key, size_t key_bytes,
                           const void *value, size_t value_bytes,
                           const struct accord_fill_options *options,
                           struct accord_position *position);
+/* Removes one key, everywhere; that it was nowhere is ACCORD_OK. After the origin's commit. */
 ACCORD_API int accord_remove(struct accord *a, const void *key, size_t key_bytes,
                              const struct accord_remove_options *options,
                              struct accord_position *position);
+/* Everything that was filled with this tag. */
 ACCORD_API int accord_remove_by_tag(struct accord *a, const char *tag,
                                     const struct accord_remove_options *options,
                                     struct accord_position *position);
-/* `name`: a namespace, a prefix that ends in its delimiter, or "*" for everything. */
+/* `name`: a declared namespace, a prefix that ends in its delimiter, or "*" for everything.
+ * Another is ACCORD_E_INVALID, and nothing is removed. */
 ACCORD_API int accord_clear(struct accord *a, const char *name,
                             const struct accord_remove_options *options,
                             struct accord_position *position);
@@ -309,12 +334,13 @@ ACCORD_API int accord_fence_reset(struct accord *a, const char *name,
                                   struct accord_position *position);
 
 /* Waits until this host has applied `position` (NULL: all that the bus has now): read your own
- * write, from any host. ACCORD_E_TIMEOUT after timeout_ms. */
+ * write, from any host. ACCORD_E_TIMEOUT after timeout_ms (0: it has not, just now);
+ * ACCORD_E_GONE: the position is of another epoch of the log. */
 ACCORD_API int accord_sync(struct accord *a, const struct accord_position *position,
                            uint64_t timeout_ms);
 
 /* Every applied change whose key matches `pattern` (glob; NULL: all). A watch has a connection
- * of its own; one thread at a time.
+ * of its own; one thread at a time; close it before the handle.
  *
  * "cold-boot" says that this host's cache was dropped, or began empty: what you derived from it
  * may miss changes. `key` is why, one line of text. Every change after `position` is told: load
@@ -335,13 +361,14 @@ ACCORD_API int accord_watch_next(struct accord_watch *w, uint64_t timeout_ms,
                                  struct accord_change *out);
 ACCORD_API void accord_watch_close(struct accord_watch *w); /* NULL is fine */
 
-/* One line for people: "fresh, lease 2.4 s left, lag 0" or "unsure since …: why". Cut to fit.
- */
+/* One line for people: "fresh, lease 2.4 s left, lag 0" or "unsure since …: why". Cut to fit,
+ * and ended by a zero; text_bytes is at least 1. A round trip. ACCORD_E_DOWN: no daemon. */
 ACCORD_API int accord_status(struct accord *a, char *text, size_t text_bytes);
 
-/* One line for people about this thread's last open, load or change that failed: the daemon's
- * own words where it said some ("web3 did not confirm"). Valid until this thread's next call.
- */
+/* One line for people about this thread's last call that failed, or that loaded what could not
+ * be kept: the daemon's own words where it said some ("web3 did not confirm"). "" before the
+ * first. Other calls that answer ACCORD_OK, and reads that answer ACCORD_E_SIZE, leave it as it
+ * is. Valid until this thread's next call. */
 ACCORD_API const char *accord_last_error(void);
 ACCORD_API const char *accord_strerror(int status); /* static */
 ACCORD_API const char *accord_version(void);        /* static: "0.1.0" */

@@ -74,44 +74,48 @@ int ask(struct accord *a, const struct bytes *args, size_t count, uint64_t deadl
 }
 
 /* The words of src/door/resp.h. */
+static const struct {
+    const char *word;
+    int status;
+    const char *means; /* of refusals, which the daemon says in two words */
+} words[] = {
+    {"UNPUBLISHED", ACCORD_E_UNPUBLISHED, NULL},
+    {"TIMEOUT", ACCORD_E_TIMEOUT, NULL},
+    {"UNSURE", ACCORD_E_UNSURE, NULL},
+    {"FULL", ACCORD_E_FULL, NULL},
+    {"TOOLARGE", ACCORD_E_SIZE, NULL},
+    {"REFUSED token", ACCORD_E_TOKEN,
+     "something was removed since the token was taken, or it is none of this daemon: not "
+     "stored"},
+    {"REFUSED version", ACCORD_E_VERSION,
+     "a newer one is here, or it may be older than a removal: not stored"},
+    {"REFUSED size", ACCORD_E_SIZE, "larger than a block of the cache: not stored"},
+    {"REFUSED unsure", ACCORD_E_UNSURE,
+     "kept for the namespace's unsure_ttl, and never as fresh"},
+    {"REFUSED held", ACCORD_E_HELD,
+     "too soon after a removal to know whether it is newer: not stored"},
+    {"REFUSED", ACCORD_E_TOKEN, NULL},
+    {"GONE", ACCORD_E_GONE, NULL},
+    {"DOWN", ACCORD_E_DOWN, NULL},
+    {"NOAUTH", ACCORD_E_DENIED, NULL},
+    {"NOPERM", ACCORD_E_DENIED, NULL},
+    {"WRONGPASS", ACCORD_E_DENIED, NULL},
+    {"NOATTACH", ACCORD_E_UNSUPPORTED, NULL},
+    {"ERR", ACCORD_E_INVALID, NULL},
+};
+
 int ask_status(const struct reply_node *reply)
 {
-    static const struct {
-        const char *word;
-        int status;
-    } words[] = {
-        {"UNPUBLISHED", ACCORD_E_UNPUBLISHED},
-        {"TIMEOUT", ACCORD_E_TIMEOUT},
-        {"UNSURE", ACCORD_E_UNSURE},
-        {"FULL", ACCORD_E_FULL},
-        {"TOOLARGE", ACCORD_E_SIZE},
-        {"REFUSED token", ACCORD_E_TOKEN},
-        {"REFUSED version", ACCORD_E_VERSION},
-        {"REFUSED size", ACCORD_E_SIZE},
-        {"REFUSED unsure", ACCORD_E_UNSURE},
-        {"REFUSED held", ACCORD_E_HELD},
-        {"REFUSED", ACCORD_E_TOKEN},
-        {"GONE", ACCORD_E_GONE},
-        {"DOWN", ACCORD_E_DOWN},
-        {"NOAUTH", ACCORD_E_DENIED},
-        {"NOPERM", ACCORD_E_DENIED},
-        {"WRONGPASS", ACCORD_E_DENIED},
-        {"NOATTACH", ACCORD_E_UNSUPPORTED},
-        {"ERR", ACCORD_E_INVALID},
-    };
-
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (reply_says(reply, words[i].word)) {
-            /* A refusal comes as a simple string; no other reply of that form fails. */
-            if (reply->type == REPLY_ERROR || words[i].word[0] == 'R') {
-                last_error_text(words[i].status, reply->text);
-                return words[i].status;
-            }
-        }
-    if (reply->type != REPLY_ERROR)
-        return ACCORD_OK;
-    last_error_text(ACCORD_E_IO, reply->text);
-    return ACCORD_E_IO;
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        /* A refusal comes as a simple string; no other reply of that form fails. */
+        bool may_be = reply->type == REPLY_ERROR || words[i].word[0] == 'R';
+        if (!may_be || !reply_says(reply, words[i].word))
+            continue;
+        return words[i].means
+                   ? last_error_say(words[i].status, "%s: %s", words[i].word, words[i].means)
+                   : last_error_text(words[i].status, reply->text);
+    }
+    return reply->type == REPLY_ERROR ? last_error_text(ACCORD_E_IO, reply->text) : ACCORD_OK;
 }
 
 static bool word_is(const struct reply_node *node, const char *word)

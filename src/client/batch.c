@@ -107,13 +107,26 @@ static int commit(struct accord_batch *b, const struct accord_remove_options *op
     return status;
 }
 
+static int commit_check(const struct accord_batch *b,
+                        const struct accord_remove_options *options)
+{
+    if (!b)
+        return last_error_invalid(true);
+    if (b->count == 0)
+        return last_error_say(ACCORD_E_INVALID, "the batch is empty: nothing was removed");
+    if (options && options->version > 0 && !b->only_keys)
+        return last_error_say(ACCORD_E_INVALID,
+                              "a version is for a batch of keys only: nothing was removed");
+    return remove_options_check(options);
+}
+
 int accord_batch_commit(struct accord_batch *b, const struct accord_remove_options *options,
                         struct accord_position *position)
 {
-    bool valid = b && b->count > 0 && remove_options_check(options) &&
-                 !(options && options->version > 0 && !b->only_keys);
-    int status = valid ? commit(b, options, position) : last_error_invalid(true);
+    int status = commit_check(b, options);
 
+    if (status == ACCORD_OK)
+        status = commit(b, options, position);
     accord_batch_discard(b);
     return status;
 }

@@ -40,12 +40,13 @@ int fill_options_check(const struct accord_fill_options *o)
 {
     if (!o)
         return ACCORD_OK;
-    if (o->tag_count > ACCORD_TAGS_MAX || (o->tag_count > 0 && !o->tags))
-        return ACCORD_E_INVALID;
-    for (size_t i = 0; i < o->tag_count; i++)
-        if (!o->tags[i] || !key_is_valid(o->tags[i], strlen(o->tags[i])))
-            return ACCORD_E_INVALID;
-    return ACCORD_OK;
+    bool fine = o->tag_count <= ACCORD_TAGS_MAX && (o->tag_count == 0 || o->tags);
+    for (size_t i = 0; fine && i < o->tag_count; i++)
+        fine = o->tags[i] && key_is_valid(o->tags[i], strlen(o->tags[i]));
+    return fine ? ACCORD_OK
+                : last_error_say(ACCORD_E_INVALID,
+                                 "a key has at most %d tags, of 1 to %d bytes each",
+                                 ACCORD_TAGS_MAX, ACCORD_KEY_BYTES_MAX);
 }
 
 void call_fill_options(struct call *c, const struct accord_fill_options *o)
@@ -56,7 +57,7 @@ void call_fill_options(struct call *c, const struct accord_fill_options *o)
         call_word(c, "PX");
         call_word(c, "-1");
     } else if (o->ttl_ms > 0) {
-        option(c, "PX", o->ttl_ms);
+        option(c, "PX", u64_min(o->ttl_ms, INT64_MAX / NS_PER_MS));
     }
     if (o->grace_ms > 0)
         option(c, "GRACE", u64_min(o->grace_ms, INT64_MAX / NS_PER_MS));
@@ -131,18 +132,32 @@ int accord_fill(struct accord *a, const void *key, size_t key_bytes, const void 
     const struct reply_node *reply;
     struct seat *s;
 
-    if (!a || !key_is_valid(key, key_bytes) || !token || (!value && value_bytes > 0) ||
-        call_fill(&c, bytes_of(key, key_bytes), bytes_of(value, value_bytes), token, options) !=
-            ACCORD_OK)
+    if (!a || !key_is_valid(key, key_bytes) || !token || (!value && value_bytes > 0))
         return last_error_invalid(key_is_valid(key, key_bytes));
     if (value_bytes > CALL_VALUE_BYTES_MAX)
-        return last_error(ACCORD_E_SIZE, a->path);
-    int status = ask(a, c.args, c.count, ask_deadline_ns(a, 0), &s, &reply);
+        return last_error_say(ACCORD_E_SIZE, "the value is over 16 MiB: not stored");
+    int status =
+        call_fill(&c, bytes_of(key, key_bytes), bytes_of(value, value_bytes), token, options);
+    if (status != ACCORD_OK)
+        return status;
+    status = ask(a, c.args, c.count, ask_deadline_ns(a, 0), &s, &reply);
     if (status != ACCORD_OK)
         return status;
     status = ask_status(reply);
     seat_give(a, s);
     return status;
+}
+
+/* As the daemon does with what is smaller, and still too large: the old value is wrong. */
+static int set_too_large(struct accord *a, const void *key, size_t key_bytes,
+                         struct accord_position *position)
+{
+    int status = accord_remove(a, key, key_bytes, NULL, position);
+
+    return status != ACCORD_OK
+               ? status
+               : last_error_say(ACCORD_E_SIZE,
+                                "the value is over 16 MiB: not stored; the key was removed");
 }
 
 int accord_set(struct accord *a, const void *key, size_t key_bytes, const void *value,
@@ -151,11 +166,15 @@ int accord_set(struct accord *a, const void *key, size_t key_bytes, const void *
 {
     struct call c = {.count = 0};
 
-    if (!a || !key_is_valid(key, key_bytes) || (!value && value_bytes > 0) ||
-        fill_options_check(options) != ACCORD_OK || (options && options->negative))
+    if (!a || !key_is_valid(key, key_bytes) || (!value && value_bytes > 0))
         return last_error_invalid(key_is_valid(key, key_bytes));
+    if (options && options->negative)
+        return last_error_say(ACCORD_E_INVALID, "accord_set() stores a value; that there is "
+                                                "none is stored by accord_fill()");
+    if (fill_options_check(options) != ACCORD_OK)
+        return ACCORD_E_INVALID;
     if (value_bytes > CALL_VALUE_BYTES_MAX)
-        return last_error(ACCORD_E_SIZE, a->path);
+        return set_too_large(a, key, key_bytes, position);
     call_word(&c, "ACCORD.SET");
     call_bytes(&c, bytes_of(key, key_bytes));
     call_bytes(&c, bytes_of(value, value_bytes));
@@ -163,12 +182,23 @@ int accord_set(struct accord *a, const void *key, size_t key_bytes, const void *
     return for_position(a, c.args, c.count, 0, NULL, position);
 }
 
-bool remove_options_check(const struct accord_remove_options *o)
+int remove_options_check(const struct accord_remove_options *o)
 {
     size_t id_bytes = o && o->id ? strlen(o->id) : 1;
 
-    return !o || (!(o->flags & ~(unsigned)(ACCORD_SOFT | ACCORD_WAIT)) && id_bytes >= 1 &&
-                  id_bytes <= RETRY_ID_BYTES_MAX);
+    if (!o)
+        return ACCORD_OK;
+    if (o->flags & ~(unsigned)(ACCORD_SOFT | ACCORD_WAIT))
+        return last_error_say(ACCORD_E_INVALID, "flags of a removal that are none: %#x",
+                              o->flags);
+    if (o->wait_ms > 0 && !(o->flags & ACCORD_WAIT))
+        return last_error_say(ACCORD_E_INVALID,
+                              "wait_ms is for a removal with ACCORD_WAIT among its flags: "
+                              "without, it would not wait");
+    if (id_bytes < 1 || id_bytes > RETRY_ID_BYTES_MAX)
+        return last_error_say(ACCORD_E_INVALID, "the id of a removal has 1 to %d bytes",
+                              (int)RETRY_ID_BYTES_MAX);
+    return ACCORD_OK;
 }
 
 void call_remove_options(struct call *c, const struct accord_remove_options *options)
@@ -200,8 +230,8 @@ static int remove_with(struct accord *a, struct call *c,
                        const struct accord_remove_options *options,
                        struct accord_position *position)
 {
-    if (!remove_options_check(options))
-        return last_error_invalid(true);
+    if (remove_options_check(options) != ACCORD_OK)
+        return ACCORD_E_INVALID;
     call_remove_options(c, options);
     return ask_removal(a, c->args, c->count, options, position);
 }
@@ -225,8 +255,10 @@ int accord_remove_by_tag(struct accord *a, const char *tag,
 {
     struct call c = {.count = 0};
 
-    if (!a || !tag || !key_is_valid(tag, strlen(tag)) || (options && options->version > 0))
+    if (!a || !tag || !key_is_valid(tag, strlen(tag)))
         return last_error_invalid(tag && key_is_valid(tag, strlen(tag)));
+    if (options && options->version > 0)
+        return last_error_say(ACCORD_E_INVALID, "a tag has no version: version must be 0");
     call_word(&c, "ACCORD.REMOVETAG");
     option(&c, "KEYS", 1);
     call_word(&c, tag);

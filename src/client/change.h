@@ -28,7 +28,8 @@ void call_word(struct call *c, const char *word);
 void call_bytes(struct call *c, struct bytes arg);
 void call_number(struct call *c, uint64_t number);
 
-/* ACCORD_E_INVALID: too many tags, or one that is none. `o` may be NULL. */
+/* ACCORD_E_INVALID: too many tags, or one that is none; accord_last_error() says so. `o` may be
+ * NULL. */
 MUST_CHECK int fill_options_check(const struct accord_fill_options *o);
 void call_fill_options(struct call *c, const struct accord_fill_options *o);
 /* ACCORD.FILL. ACCORD_E_INVALID: the options; *c is untouched. */
@@ -36,8 +37,9 @@ MUST_CHECK int call_fill(struct call *c, struct bytes key, struct bytes value,
                          const struct accord_token *token,
                          const struct accord_fill_options *options);
 
-/* False: flags that are none. `o` may be NULL. */
-bool remove_options_check(const struct accord_remove_options *o);
+/* ACCORD_E_INVALID: flags, a wait or an id that is none; accord_last_error() says which. `o`
+ * may be NULL. */
+MUST_CHECK int remove_options_check(const struct accord_remove_options *o);
 void call_remove_options(struct call *c, const struct accord_remove_options *o);
 /* Sends a removal, told whose options, and answers as accord_remove(). */
 int ask_removal(struct accord *a, const struct bytes *args, size_t count,

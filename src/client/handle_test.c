@@ -27,6 +27,15 @@ TEST(a_hit_comes_out_of_shared_memory_with_no_request)
     daemon_stop(d);
 }
 
+static bool said(const char *words)
+{
+    bool is = strstr(accord_last_error(), words) != NULL;
+
+    if (!is)
+        fprintf(stderr, "it said: %s\n", accord_last_error());
+    return is;
+}
+
 TEST(arguments_that_are_none_are_refused)
 {
     static char key[ACCORD_KEY_BYTES_MAX + 1];
@@ -42,7 +51,7 @@ TEST(arguments_that_are_none_are_refused)
     CHECK(accord_get(a, "k", 1, NULL, 1, &r) == ACCORD_E_INVALID);
     CHECK(accord_fill(a, "k", 1, "v", 1, &token, &tags) == ACCORD_E_INVALID);
     CHECK(accord_set(a, "k", 1, NULL, 1, NULL, NULL) == ACCORD_E_INVALID);
-    CHECK(strcmp(accord_last_error(), "an argument is not valid") == 0);
+    CHECK(said("an argument is not valid: a pointer is NULL"));
     CHECK(accord_remove_by_tag(a, "", NULL, NULL) == ACCORD_E_INVALID);
     CHECK(strstr(accord_last_error(), "has 1 to 8192 bytes") != NULL);
     CHECK(accord_remove(a, "k", 1, &(struct accord_remove_options){.flags = 4}, NULL) ==
@@ -50,6 +59,51 @@ TEST(arguments_that_are_none_are_refused)
     accord_close(a);
     accord_close(NULL);
     accord_watch_close(NULL);
+    daemon_stop(d);
+}
+
+static bool removal_refused(struct accord *a, struct accord_remove_options options,
+                            const char *words)
+{
+    return accord_remove(a, "k", 1, &options, NULL) == ACCORD_E_INVALID && said(words);
+}
+
+TEST(what_is_wrong_with_an_argument_is_said)
+{
+    struct daemon *d = daemon_start(HONEST);
+    struct accord *a = opened();
+    struct accord_read reads_of[2] = {{"k", 1, buffer, 9, {0}}, {"", 0, buffer, 9, {0}}};
+    struct accord_fill_options negative = {.negative = 1}, tags = {.tag_count = 1};
+    struct accord_remove_options version = {.version = 3};
+    struct accord_borrow borrow;
+    struct accord_batch *batch;
+    struct accord_watch *w;
+    struct accord_change change;
+
+    CHECK(accord_get(a, "", 0, buffer, 1, &r) == ACCORD_E_INVALID);
+    CHECK(said("a key, a tag or a name has 1 to 8192 bytes"));
+    CHECK(accord_get_many(a, reads_of, 2) == ACCORD_E_INVALID && said("read 2 of 2: a key"));
+    CHECK(accord_borrow(a, "k", 1, &borrow, NULL) == ACCORD_E_INVALID && said("NULL"));
+    CHECK(accord_set(a, "k", 1, "v", 1, &tags, NULL) == ACCORD_E_INVALID);
+    CHECK(said("a key has at most 32 tags, of 1 to 8192 bytes each"));
+    CHECK(accord_set(a, "k", 1, NULL, 0, &negative, NULL) == ACCORD_E_INVALID);
+    CHECK(said("accord_fill()"));
+    CHECK(removal_refused(a, (struct accord_remove_options){.flags = 8}, "flags of a removal"));
+    CHECK(removal_refused(a, (struct accord_remove_options){.wait_ms = 8}, "ACCORD_WAIT"));
+    CHECK(removal_refused(a, (struct accord_remove_options){.id = ""}, "1 to 64 bytes"));
+    CHECK(accord_remove_by_tag(a, "t", &version, NULL) == ACCORD_E_INVALID);
+    CHECK(said("a tag has no version"));
+    CHECK(accord_batch_begin(a, &batch) == ACCORD_OK);
+    CHECK(accord_batch_commit(batch, NULL, NULL) == ACCORD_E_INVALID && said("is empty"));
+    CHECK(accord_batch_begin(a, &batch) == ACCORD_OK);
+    CHECK(accord_batch_clear(batch, "users") == ACCORD_OK);
+    CHECK(accord_batch_commit(batch, &version, NULL) == ACCORD_E_INVALID && said("keys only"));
+    CHECK(accord_status(a, buffer, 0) == ACCORD_E_INVALID && said("NULL"));
+    CHECK(accord_watch(a, "*", &w) == ACCORD_OK);
+    CHECK(accord_watch_next(w, 0, NULL) == ACCORD_E_INVALID && said("NULL"));
+    CHECK(accord_watch_next(w, 1, &change) == ACCORD_E_TIMEOUT && said("no change came"));
+    accord_watch_close(w);
+    accord_close(a);
     daemon_stop(d);
 }
 

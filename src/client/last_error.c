@@ -74,7 +74,9 @@ int last_error_invalid(bool key_fits)
 {
     _Static_assert(KEY_BYTES_MAX == 8192, "as it is said here");
 
-    remember(key_fits ? status_text(ACCORD_E_INVALID) : "a key, or a tag, has 1 to 8192 bytes");
+    remember(key_fits ? "an argument is not valid: a pointer is NULL that may not be, or the "
+                        "number beside it is wrong; accord.h says what is expected"
+                      : "a key, a tag or a name has 1 to 8192 bytes");
     return ACCORD_E_INVALID;
 }
 

@@ -199,9 +199,10 @@ int accord_get_or_set(struct accord *a, const void *key, size_t key_bytes, accor
                       void *context, const struct accord_fill_options *defaults, void *buffer,
                       size_t buffer_bytes, struct accord_result *out)
 {
-    if (!a || !load || !out || !key_is_valid(key, key_bytes) ||
-        fill_options_check(defaults) != ACCORD_OK)
+    if (!a || !load || !out || !key_is_valid(key, key_bytes) || (!buffer && buffer_bytes > 0))
         return last_error_invalid(key_is_valid(key, key_bytes));
+    if (fill_options_check(defaults) != ACCORD_OK)
+        return ACCORD_E_INVALID;
 
     struct load l = {.a = a,
                      .key = bytes_of(key, key_bytes),

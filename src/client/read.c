@@ -5,6 +5,7 @@
 
 #include "base/limits.h"
 #include "cache/writer.h"
+#include "client/last_error.h"
 
 #include <stdlib.h>
 
@@ -194,7 +195,7 @@ int accord_get(struct accord *a, const void *key, size_t key_bytes, void *buffer
     struct read_result r;
 
     if (!a || !out || !key_is_valid(key, key_bytes) || (!buffer && buffer_bytes > 0))
-        return ACCORD_E_INVALID;
+        return last_error_invalid(key_is_valid(key, key_bytes));
     if (!p)
         return ACCORD_E_NOMEM;
     do {
@@ -218,12 +219,13 @@ int accord_borrow(struct accord *a, const void *key, size_t key_bytes,
     struct borrow b;
 
     if (!a || !borrow || !out || !key_is_valid(key, key_bytes))
-        return ACCORD_E_INVALID;
+        return last_error_invalid(key_is_valid(key, key_bytes));
     if (!p)
         return ACCORD_E_NOMEM;
     size_t index = pins_free_one(p);
     if (index == 0)
-        return ACCORD_E_FULL;
+        return last_error_say(ACCORD_E_FULL,
+                              "this thread holds %d borrows: accord_release() some", PINS - 1);
     do {
         const struct attachment *at = pin(p, index, &a->current);
         if (!at)
@@ -246,7 +248,7 @@ int accord_release(struct accord *a, struct accord_borrow *borrow)
     struct borrow b;
 
     if (!a || !borrow)
-        return ACCORD_E_INVALID;
+        return last_error_invalid(true);
     _Atomic(const void *) *held = (void *)(uintptr_t)borrow->opaque[BORROW_PIN];
     if (held) {
         const struct attachment *at = atomic_load_explicit(held, memory_order_acquire);
@@ -297,13 +299,16 @@ int accord_get_many(struct accord *a, struct accord_read *reads, size_t count_of
     int status = ACCORD_OK;
 
     if (!a || (!reads && count_of > 0))
-        return ACCORD_E_INVALID;
+        return last_error_invalid(true);
     if (!p)
         return ACCORD_E_NOMEM;
     for (size_t i = 0; i < count_of; i++)
         if (!key_is_valid(reads[i].key, reads[i].key_bytes) ||
             (!reads[i].buffer && reads[i].buffer_bytes > 0))
-            return ACCORD_E_INVALID;
+            return last_error_say(ACCORD_E_INVALID,
+                                  "read %zu of %zu: a key has 1 to %d bytes, and a buffer of "
+                                  "some bytes is not NULL; nothing was read",
+                                  i + 1, count_of, ACCORD_KEY_BYTES_MAX);
     for (size_t i = 0; i < count_of; i += GET_MANY_MAX) {
         size_t some = count_of - i < GET_MANY_MAX ? count_of - i : GET_MANY_MAX;
         int one = get_some(a, p, reads + i, some);

@@ -29,10 +29,10 @@ static int begin(struct accord_watch *w, const char *pattern)
 int accord_watch(struct accord *a, const char *pattern, struct accord_watch **out)
 {
     if (!a || !out || (pattern && strlen(pattern) > KEY_BYTES_MAX))
-        return ACCORD_E_INVALID;
+        return last_error_invalid(!a || !out);
     struct accord_watch *w = calloc(1, sizeof *w);
     if (!w)
-        return ACCORD_E_NOMEM;
+        return last_error(ACCORD_E_NOMEM, "");
     w->a = a;
     int status = begin(w, pattern ? pattern : "*");
     if (status != ACCORD_OK) {
@@ -88,12 +88,13 @@ int accord_watch_next(struct accord_watch *w, uint64_t timeout_ms, struct accord
     const struct reply_node *nodes;
 
     if (!w || !out)
-        return ACCORD_E_INVALID;
+        return last_error_invalid(true);
     uint64_t deadline_ns = u64_add_sat(monotonic_ns(), ns_of_ms(timeout_ms));
     for (;;) {
         int status = link_receive(&w->seat->link, deadline_ns, &nodes);
         if (status == ACCORD_E_TIMEOUT)
-            return status;
+            return last_error_say(status, "no change came within %llu ms",
+                                  (unsigned long long)timeout_ms);
         if (status != ACCORD_OK)
             return last_error(ACCORD_E_DOWN, w->a->path);
         hang_heard(w->a);
@@ -111,7 +112,7 @@ int accord_status(struct accord *a, char *text, size_t text_bytes)
     struct seat *s;
 
     if (!a || !text || text_bytes == 0)
-        return ACCORD_E_INVALID;
+        return last_error_invalid(true);
     int status = ask(a, args, COUNT_OF(args), ask_deadline_ns(a, 0), &s, &reply);
     if (status != ACCORD_OK)
         return status;

@@ -449,7 +449,8 @@ static int everything(const char *address)
     struct accord_position p;
     struct accord_result r;
     struct accord *a;
-    char value[100], line[200], *large = calloc(1, 4000000);
+    struct accord_fill_options longest = {.ttl_ms = ACCORD_FOREVER - 1};
+    char value[100], line[200], *large = calloc(1, 17 << 20);
 
     CHECK(large && accord_open(&a, address, NULL) == ACCORD_OK);
     filling(a);
@@ -459,8 +460,13 @@ static int everything(const char *address)
     CHECK(accord_get(a, "every-3", 7, value, 100, &r) == ACCORD_OK && r.state == ACCORD_HIT);
     CHECK(accord_clear(a, "*", NULL, &p) == ACCORD_OK);
     CHECK(accord_get(a, "every-3", 7, value, 100, &r) == ACCORD_OK && r.state == ACCORD_MISS);
+    CHECK(accord_set(a, "every-4", 7, "old", 3, NULL, NULL) == ACCORD_OK);
     CHECK(accord_set(a, "every-4", 7, large, 4000000, NULL, NULL) == ACCORD_E_SIZE);
-    CHECK(accord_set(a, "every-4", 7, large, 100000, NULL, NULL) == ACCORD_OK);
+    CHECK(accord_get(a, "every-4", 7, value, 100, &r) == ACCORD_OK && r.state == ACCORD_MISS);
+    CHECK(accord_set(a, "every-4", 7, "old", 3, NULL, NULL) == ACCORD_OK);
+    CHECK(accord_set(a, "every-4", 7, large, 17 << 20, NULL, &p) == ACCORD_E_SIZE);
+    CHECK(accord_get(a, "every-4", 7, value, 100, &r) == ACCORD_OK && r.state == ACCORD_MISS);
+    CHECK(accord_set(a, "every-4", 7, large, 100000, &longest, NULL) == ACCORD_OK);
     CHECK(accord_get(a, "every-4", 7, value, 100, &r) == ACCORD_E_SIZE);
     CHECK(r.value_bytes == 100000);
     watching(a);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
 /* verb_relay.c - runs a relay in the foreground; its signals and its standard output. */
+#include "bus/url.h"
 #include "cli/options.h"
 #include "cli/relay/relay.h"
 #include "cli/verb.h"
+#include "node/files.h"
 
 #include <ctype.h>
 #include <pthread.h>
@@ -149,6 +151,20 @@ static int check(const struct asked_relay *a)
     return EXIT_OK;
 }
 
+/* As of a node's bus: a relative path means this folder, and is shown whole. */
+static bool make_absolute(const char **url)
+{
+    static char whole[2][BUS_URL_BYTES_MAX];
+    static size_t used;
+
+    if (!*url || used == COUNT_OF(whole) || strlen(*url) >= sizeof whole[0])
+        return true; /* refused as what it is */
+    char *to = whole[used++];
+    memcpy(to, *url, strlen(*url) + 1);
+    *url = to;
+    return files_absolute_url(to, sizeof whole[0]);
+}
+
 int verb_relay(int argc, char **argv)
 {
     struct asked_relay a = {.relay = {.name = default_name(),
@@ -161,6 +177,9 @@ int verb_relay(int argc, char **argv)
 
     if (options_parse(&a, fields, COUNT_OF(fields), argc, argv, why) != ACCORD_OK)
         return usage_error("relay", "%s", why);
+    for (size_t i = 0; i < COUNT_OF(a.relay.url); i++)
+        if (!make_absolute(&a.relay.url[i]))
+            return usage_error("relay", "%.200s: give an absolute path", a.relay.url[i]);
     a.relay.timeout_ms = a.timeout_ns / NS_PER_MS;
     a.relay.retain_ms = a.retain_ns / NS_PER_MS;
     int code = check(&a);

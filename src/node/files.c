@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int files_make_folders(const char *folder, unsigned mode, char failed[FILES_PATH_BYTES_MAX])
 {
@@ -48,6 +49,41 @@ int files_make_folder_of(const char *path, unsigned mode, char failed[FILES_PATH
     memcpy(folder, path, (size_t)(slash - path));
     folder[slash - path] = 0;
     return files_make_folders(folder, mode, failed);
+}
+
+bool files_absolute(char *path, size_t room)
+{
+    char folder[FILES_PATH_BYTES_MAX];
+    size_t length = strlen(path), before;
+
+    if (!*path || *path == '/')
+        return true;
+    if (!getcwd(folder, sizeof folder - 1))
+        return false;
+    before = strlen(folder);
+    if (folder[before - 1] != '/')
+        folder[before++] = '/';
+    if (strncmp(path, "./", 2) == 0) {
+        memmove(path, path + 2, length - 1);
+        length -= 2;
+    }
+    if (before + length >= room)
+        return false;
+    memmove(path + before, path, length + 1);
+    memcpy(path, folder, before);
+    return true;
+}
+
+bool files_absolute_url(char *url, size_t room)
+{
+    static const char scheme[] = "sqlite:";
+    size_t bytes = sizeof scheme - 1;
+    char *path = url + bytes;
+
+    /* What names no file is refused by the bus, in its own words. */
+    if (strncmp(url, scheme, bytes) != 0 || *path == '?' || strcmp(path, ":memory:") == 0)
+        return true;
+    return files_absolute(path, room - bytes);
 }
 
 uint64_t files_raise_limit(void)

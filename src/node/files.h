@@ -17,6 +17,12 @@ MUST_CHECK int files_make_folders(const char *folder, unsigned mode,
 MUST_CHECK int files_make_folder_of(const char *path, unsigned mode,
                                     char failed[FILES_PATH_BYTES_MAX]);
 
+/* Puts this process's folder before a path that is relative, in its room; an absolute one, or
+ * none, stays. False: there is no room for it, or no such folder any more; nothing changed. */
+MUST_CHECK bool files_absolute(char *path, size_t room);
+/* Likewise the path of a sqlite: URL; other URLs stay. */
+MUST_CHECK bool files_absolute_url(char *url, size_t room);
+
 /* Raises the soft limit of open files to the hard one; returns how many may be open. */
 uint64_t files_raise_limit(void);
 

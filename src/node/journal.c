@@ -88,8 +88,9 @@ static int make_folder(const char *folder, char *why)
     if (files_make_folders(folder, 0700, failed) == 0)
         return ACCORD_OK;
     return journal_fail(why, errno == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO,
-                        "state folder %.500s: cannot create %.500s: %s", folder, failed,
-                        strerror(errno));
+                        "state folder %.500s: cannot create %.500s: %s; give a folder that "
+                        "this user may write to",
+                        folder, failed, strerror(errno));
 }
 
 /* The lock goes with the descriptor: a killed daemon leaves none behind. */
@@ -99,10 +100,15 @@ static int lock_folder(struct journal *j, char *why)
 
     snprintf(path, sizeof path, "%.1100s/lock", j->folder);
     j->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (j->lock_fd < 0 && errno == ENOTDIR)
+        return journal_fail(
+            why, ACCORD_E_INVALID,
+            "state folder %.500s is no folder: give one, or a name that is free", j->folder);
     if (j->lock_fd < 0)
         return journal_fail(why, errno == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO,
-                            "state folder %.500s: cannot open its lock: %s", j->folder,
-                            strerror(errno));
+                            "state folder %.500s: cannot open its lock: %s; give a folder that "
+                            "this user may write to",
+                            j->folder, strerror(errno));
     if (flock(j->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return ACCORD_OK;
     if (errno == EWOULDBLOCK)

@@ -216,7 +216,7 @@ static int open_state(struct node *n, char *why)
     }
     int status = journal_open(&n->journal, s->state, s->name, &r, why);
     if (status != ACCORD_OK)
-        return status;
+        return settings_blame(s, "state", 0, status, why, NODE_WHY_BYTES_MAX);
     if (r.moved_aside[0])
         LOG(&n->log, now, LOG_WARN, "state-moved-aside", log_text("why", r.moved_why),
             log_text("to", r.moved_aside));
@@ -320,7 +320,8 @@ static int open_doors(struct node *n, char *why)
             failed, strerror(errno));
     snprintf(address, sizeof address, "unix:%s", s->socket);
     host_init(n);
-    int status = resp_door_new(&n->door, &n->host, &door, why);
+    int status = settings_blame(s, "socket", 0, resp_door_new(&n->door, &n->host, &door, why),
+                                why, NODE_WHY_BYTES_MAX);
     for (size_t i = 0; i < s->listen.count && status == ACCORD_OK; i++) {
         status = is_http(s->listen.text[i]) ? listen_http(n, s->listen.text[i], why)
                  : chp_door_takes(s->listen.text[i])

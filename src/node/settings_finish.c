@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 /* settings_finish.c - what depends on this host: its name, its folders, its password file. */
 #include "bus/bus.h"
+#include "node/files.h"
 #include "node/settings.h"
 #include "node/settings_table.h"
 
@@ -65,6 +66,28 @@ static int finish_bus(struct settings *s, char *why)
                              "there is no $HOME for a bus file: give one with "
                              "--bus sqlite:/path/to/file");
     return ACCORD_OK;
+}
+
+/* Another node, started in another folder, would take the same words for another file. */
+static int finish_places(struct settings *s, char *why)
+{
+    int status = ACCORD_OK;
+
+    if (!files_absolute_url(s->bus, sizeof s->bus))
+        status = blame(s, "bus",
+                       settings_fail(why, ACCORD_E_INVALID,
+                                     "%.200s: with this process's folder before it, the path "
+                                     "cannot be used: give an absolute one",
+                                     s->bus),
+                       why);
+    if (status == ACCORD_OK && s->state[0] && !files_absolute(s->state, sizeof s->state))
+        status = blame(s, "state",
+                       settings_fail(why, ACCORD_E_INVALID,
+                                     "%.200s: with this process's folder before it, the path "
+                                     "cannot be used: give an absolute one",
+                                     s->state),
+                       why);
+    return status;
 }
 
 static int finish_socket(struct settings *s, char *why)
@@ -287,6 +310,8 @@ int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
 
     if (status == ACCORD_OK)
         status = finish_bus(s, why);
+    if (status == ACCORD_OK)
+        status = finish_places(s, why);
     if (status == ACCORD_OK)
         status = finish_socket(s, why);
     if (status == ACCORD_OK && s->password_file[0])

@@ -375,10 +375,31 @@ static int flag_split(int argc, char **argv, int at, char name[64], const char *
     return 2;
 }
 
+/* The later of two would win in silence; lists may repeat, and what nobody knows is refused
+ * later. */
+static int flag_once(const char *given[SETTINGS_MAX], const char *name, const char *value,
+                     char *why)
+{
+    const struct setting *d = settings_find(false, name);
+    size_t count;
+
+    if (!d || d->kind == SETTING_LIST)
+        return ACCORD_OK;
+    const char **before = &given[d - settings_table(false, &count)];
+    if (*before)
+        return settings_fail(why, ACCORD_E_INVALID,
+                             "--%s is given twice, as \"%.200s\" and \"%.200s\": leave one of "
+                             "them out",
+                             name, *before, value);
+    *before = value;
+    return ACCORD_OK;
+}
+
 int settings_read_flags(struct settings *s, int argc, char **argv,
                         char why[SETTINGS_WHY_BYTES_MAX])
 {
     struct layer l = {.settings = s, .why = why};
+    const char *given[SETTINGS_MAX] = {NULL};
 
     s->now = (struct settings_place){LAYER_FLAG, 0};
     for (int i = 1; i < argc && l.status == ACCORD_OK;) {
@@ -388,7 +409,9 @@ int settings_read_flags(struct settings *s, int argc, char **argv,
         if (used == 0)
             return ACCORD_E_INVALID;
         snprintf(where, sizeof where, "--%s", name);
-        layer_set(&l, where, name, value);
+        l.status = flag_once(given, name, value, why);
+        if (l.status == ACCORD_OK)
+            layer_set(&l, where, name, value);
         i += used;
     }
     s->now = (struct settings_place){0};

@@ -345,6 +345,41 @@ TEST(what_is_no_flag_is_refused)
     settings_free(s);
 }
 
+TEST(a_flag_given_twice_is_refused_and_a_list_goes_on)
+{
+    struct settings *s = fresh();
+    char *twice[] = {"serve", "--max-stale", "3s", "--max_stale=5s"};
+    char *lists[] = {"serve", "--http-host", "a", "--http-host", "b"};
+
+    CHECK(settings_read_flags(s, 4, twice, why) == ACCORD_E_INVALID);
+    CHECK(strstr(why, "--max_stale is given twice, as \"3s\" and \"5s\": leave one of them"));
+    CHECK(settings_read_flags(s, 5, lists, why) == ACCORD_OK);
+    CHECK(s->http_hosts.count == 2);
+    settings_free(s);
+}
+
+TEST(a_relative_path_is_of_the_folder_of_this_process)
+{
+    struct settings *s = fresh();
+    char expected[1100], long_path[1030] = "sqlite:", folder[512];
+
+    CHECK(chdir(test_folder()) == 0);
+    CHECK(getcwd(folder, sizeof folder));
+    CHECK(settings_set(s, "flag", "bus", "sqlite:./bus.db?cluster=a", why) == ACCORD_OK);
+    CHECK(settings_set(s, "flag", "state", "st", why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) == ACCORD_OK);
+    snprintf(expected, sizeof expected, "sqlite:%s/bus.db?cluster=a", folder);
+    CHECK(strcmp(s->bus, expected) == 0);
+    snprintf(expected, sizeof expected, "%s/st", folder);
+    CHECK(strcmp(s->state, expected) == 0);
+    CHECK(settings_finish(s, why) == ACCORD_OK && strcmp(s->state, expected) == 0);
+    memset(long_path + 7, 'b', 1016);
+    CHECK(settings_set(s, "flag", "bus", long_path, why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+    CHECK(strstr(why, "give an absolute one"));
+    settings_free(s);
+}
+
 TEST(an_empty_text_is_refused)
 {
     struct settings *s = fresh();

@@ -340,13 +340,13 @@ def a_state_folder_that_cannot_be_is_refused_with_its_name():
     with nodes() as start:
         with open(start.folder + "/file", "w", encoding="ascii"):
             pass
-        for folder, why in ((start.folder + "/file", "Not a directory"),
-                            (start.folder + "/file/below", "Not a directory"),
-                            ("/proc/nowhere", "No such file or directory")):
+        for folder, why, code in ((start.folder + "/file", " is no folder: give one", 2),
+                                  (start.folder + "/file/below", ": Not a directory; give", 1),
+                                  ("/proc/nowhere", ": No such file or directory; give", 1)):
             node = start("web1", "--state", folder)
-            expect(node.ended() == 1, node.log)
-            expect(f"state folder {folder}: cannot" in node.log[-1] and why in node.log[-1],
-                   node.log)
+            expect(node.ended() == code, node.log)  # the last lines say how a setting is used
+            said = [line for line in node.log if f"--state: state folder {folder}" in line]
+            expect(len(said) == 1 and why in said[0], node.log)
 
 
 # ---- settings -----------------------------------------------------------------------------------
@@ -398,11 +398,29 @@ def a_socket_or_a_port_that_cannot_be_is_refused_with_what_to_do():
                 (("--socket", start.folder + "/no/a.sock"), "its folder does not exist",
                  f"mkdir -p {start.folder}/no"),
                 (("--socket", start.folder + "/" + "x" * 108), "at most 107 bytes"),
-                (("--socket", start.folder), "exists and is not a socket")):
+                (("--socket", start.folder), "exists and is not a socket"),
+                (("--socket", start.folder), "accord: --socket: "),
+                (("--state", "/dev/null"), "accord: --state: state folder /dev/null is no folder")):
             node = start("web1", *flags)
             expect(node.ended() in (1, 2, 3), flags, node.log)
             for part in parts:
                 expect(any(part in line for line in node.log), part, node.log)
+
+
+@test
+def a_relative_bus_is_shown_with_its_folder():
+    with nodes() as start:
+        config = start.folder + "/accord.ini"
+        with open(config, "w", encoding="ascii") as f:
+            f.write(f"name = web1\nbus = sqlite:shared.db\nsocket = {start.folder}/a.sock\n")
+        node = start("web1", "--config", config, plain=True,
+                     preexec=lambda: os.chdir(start.folder))
+        expect(f" sqlite:{start.folder}/shared.db, THIS HOST ONLY" in node.ready(), node.lines)
+        expect(node.kill() == 0 and os.path.exists(start.folder + "/shared.db"), node.log)
+        with open(config, "a", encoding="ascii") as f:
+            f.write("state = /dev/null\n")
+        done = run("serve", "--config", config)
+        expect(done.returncode == 2 and f"accord: {config}:4: state folder" in done.stderr, done)
 
 
 @test

@@ -116,12 +116,14 @@ class Node:
         self.folder, self.name = folder, name
         self.socket = sock or os.path.join(folder, name + ".sock")
         self.lines, self.log = [], []
-        words = [ACCORD, "serve", "--name", name, "--socket", self.socket, "--memory", "16M",
-                 "--bus", bus or "sqlite:" + os.path.join(folder, "bus.db")]
-        if SANITIZED and "--publish-timeout" not in flags:
-            words += ["--publish-timeout", "20s"]
-        if plain:
-            words = [ACCORD, "serve"]
+        words = [ACCORD, "serve"]
+        if not plain:
+            given = {str(flag).partition("=")[0] for flag in flags}
+            usual = {"--name": name, "--socket": self.socket, "--memory": "16M",
+                     "--bus": bus or "sqlite:" + os.path.join(folder, "bus.db")}
+            if SANITIZED:
+                usual["--publish-timeout"] = "20s"
+            words += [w for flag in usual if flag not in given for w in (flag, usual[flag])]
         self.process = subprocess.Popen([*before, *words, *flags], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True,
                                         preexec_fn=preexec, pass_fds=pass_fds,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-#include "cli/ask.h"
+#include "cli/flags.h" /* first: it brings the public statuses */
 
+#include "cli/ask.h"
+#include "cli/reach.h"
 #include "cli/verb.h"
 
 #include <jansson.h>
@@ -11,8 +13,6 @@
 
 /* The daemon asks the bus's server who is connected once somebody wants to know. */
 enum { ASKING_TRIES = 40, ASKING_US = 25000 };
-
-#define SYSTEM_SOCKET "/run/accord/accord.sock"
 
 enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_UNKNOWN };
 
@@ -28,52 +28,15 @@ static const struct field fields[] = {
 
 int view_options_read(struct view_options *o, int argc, char **argv)
 {
-    memset(o, 0, sizeof *o);
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
-            o->json = true;
-        else if (strncmp(argv[i], "--socket=", 9) == 0)
-            o->socket = argv[i] + 9;
-        else if (strcmp(argv[i], "--socket") == 0 && i + 1 < argc)
-            o->socket = argv[++i];
-        else
-            return usage_error(argv[0], "\"%.64s\" is not expected here", argv[i]);
-    }
+    struct asked asked;
+    int code = flags_read(&asked, NULL, 0, argc, argv);
+
+    if (code != EXIT_OK)
+        return code;
+    if (asked.word_count > 0)
+        return usage_error(argv[0], "\"%.64s\" is not expected here", asked.words[0]);
+    *o = (struct view_options){asked.socket, asked.json, asked.timeout_ms};
     return EXIT_OK;
-}
-
-/* As accord_open() looks for it. */
-static const char *default_socket(char path[256])
-{
-    const char *given = getenv("ACCORD_SOCKET"), *runtime = getenv("XDG_RUNTIME_DIR");
-
-    if (given && *given)
-        return given;
-    if (!runtime || !*runtime || access(SYSTEM_SOCKET, F_OK) == 0)
-        return SYSTEM_SOCKET;
-    snprintf(path, 256, "%s/accord.sock", runtime);
-    return path;
-}
-
-static int say(int status, const char *path, uint64_t within_ms)
-{
-    switch (status) {
-    case ACCORD_E_DOWN:
-        return fail(EXIT_DOWN,
-                    "no daemon answers at %s; start one with accord serve --socket %s, or name "
-                    "its socket with --socket or ACCORD_SOCKET",
-                    path, path);
-    case ACCORD_E_DENIED:
-        return fail(EXIT_DOWN,
-                    "permission denied at %s: its owner can let you in by making you a member "
-                    "of its group, or by --mode of accord serve",
-                    path);
-    case ACCORD_E_TIMEOUT:
-        return fail(EXIT_TIMEOUT, "the daemon at %s did not answer within %.1f s", path,
-                    (double)within_ms / 1e3);
-    default:
-        return fail(exit_code_of(status), "%s: %s", path, status_text(status));
-    }
 }
 
 /* A Redis answers so, and a daemon from before there was such a command. */
@@ -82,20 +45,23 @@ static int refused(const struct reply_node *reply, struct bytes command, const c
     static const char unknown[] = "ERR unknown command";
     const char *text = (const char *)reply->text.data;
 
+    if (reach_is_full(reply->text))
+        return reach_fail_full(path);
     if (reply->text.size_bytes >= sizeof unknown - 1 &&
         memcmp(text, unknown, sizeof unknown - 1) == 0)
         return fail(EXIT_FAILED,
                     "what listens at %s is not an Accord daemon, or one of a version before "
                     "there was %.*s",
                     path, (int)command.size_bytes, (const char *)command.data);
-    return fail(EXIT_FAILED, "%.*s", (int)reply->text.size_bytes, text);
+    int skip = reply->text.size_bytes > 4 && memcmp(text, "ERR ", 4) == 0 ? 4 : 0;
+    return fail(EXIT_FAILED, "%.*s", (int)reply->text.size_bytes - skip, text + skip);
 }
 
 int ask_daemon(struct link *link, const char *socket, const struct bytes *words, size_t count,
                uint64_t within_ms, const struct reply_node **reply)
 {
-    char found[256];
-    const char *path = socket ? socket : default_socket(found);
+    char found[REACH_PATH_BYTES_MAX];
+    const char *path = reach_socket(socket, found);
     uint64_t deadline = monotonic_ns() + within_ms * NS_PER_MS;
 
     link_init(link);
@@ -109,7 +75,7 @@ int ask_daemon(struct link *link, const char *socket, const struct bytes *words,
     if (status == ACCORD_OK && (*reply)->type == REPLY_ERROR)
         status = refused(*reply, words[0], path);
     else if (status != ACCORD_OK)
-        status = say(status, path, within_ms);
+        status = reach_fail(status, path, within_ms);
     if (status != EXIT_OK)
         link_done(link);
     return status;
@@ -120,7 +86,7 @@ int ask_view(struct link *link, const struct view_options *o, const char *comman
 {
     struct bytes words[] = {bytes_of_text(command)};
 
-    return ask_daemon(link, o->socket, words, 1, ASK_MS, reply);
+    return ask_daemon(link, o->socket, words, 1, o->timeout_ms ? o->timeout_ms : ASK_MS, reply);
 }
 
 static bool is_asking(const struct reply_node *list)

@@ -11,9 +11,10 @@ enum { ASK_MS = 5000 };
 struct view_options {
     const char *socket; /* NULL: the default */
     bool json;
+    uint64_t timeout_ms; /* 0: ASK_MS */
 };
 
-/* Reads --socket and --json; anything else is EXIT_USAGE, said on standard error. */
+/* Reads --socket, --json and --timeout; anything else is EXIT_USAGE, said on standard error. */
 MUST_CHECK int view_options_read(struct view_options *o, int argc, char **argv);
 
 /* Asks the daemon at `socket` (NULL: the default) and gives its reply, which may take so long,

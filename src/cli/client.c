@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 #include "cli/client.h"
 
+#include "cli/reach.h"
 #include "cli/verb.h"
 #include "wire/change.h"
 
@@ -14,7 +15,17 @@ int client_fail(int status)
 {
     const char *said = accord_last_error();
 
+    if (reach_is_full(bytes_of_text(said)))
+        return reach_fail_full(NULL);
+    if (strncmp(said, "ERR ", 4) == 0) /* Redis's word for what has no other */
+        said += 4;
     return fail(exit_code_of(status), "%s", said[0] ? said : accord_strerror(status));
+}
+
+/* A node in this process has no socket to look at. */
+static bool is_embedded(const char *socket)
+{
+    return strncmp(socket, "embed:", 6) == 0;
 }
 
 int client_open(struct accord **out, const struct asked *asked,
@@ -27,7 +38,12 @@ int client_open(struct accord **out, const struct asked *asked,
         o.connect_timeout_ms = o.request_timeout_ms;
     }
     int status = accord_open(out, asked->socket, &o);
-    return status == ACCORD_OK ? EXIT_OK : client_fail(status);
+    if (status != ACCORD_E_DOWN && status != ACCORD_E_DENIED)
+        return status == ACCORD_OK ? EXIT_OK : client_fail(status);
+    char room[REACH_PATH_BYTES_MAX];
+    const char *path = reach_socket(asked->socket, room);
+    return is_embedded(path) ? client_fail(status)
+                             : reach_fail(status, path, o.connect_timeout_ms);
 }
 
 /* ---- values ---- */

@@ -8,6 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Each has a value, and no table holds as many. */
+enum { SEEN_MAX = 32 };
+struct seen {
+    const struct flag *flags[SEEN_MAX];
+    size_t count;
+};
+
 static int store_ms(const char *verb, const struct flag *f, const char *value)
 {
     uint64_t ns;
@@ -82,6 +89,19 @@ static const struct flag *find(const struct flag *flags, size_t count, const cha
     return NULL;
 }
 
+/* The later of two would win in silence. The same twice is no harm where there is no value. */
+static int once(const struct flag *f, const char *verb, struct seen *seen)
+{
+    if (f->kind == FLAG_ON || f->kind == FLAG_TEXTS)
+        return EXIT_OK;
+    for (size_t i = 0; i < seen->count; i++)
+        if (seen->flags[i] == f)
+            return usage_error(verb, "%s is given twice: leave one of them out", f->name);
+    if (seen->count < COUNT_OF(seen->flags))
+        seen->flags[seen->count++] = f;
+    return EXIT_OK;
+}
+
 /* The flag argv[*at], with its value; *at moves to its last word. */
 static int read_flag(const struct flag *f, const char *value, int argc, char **argv, int *at)
 {
@@ -101,6 +121,7 @@ int flags_read(struct asked *out, const struct flag *flags, size_t flag_count, i
     const struct flag common[] = {{"--socket", FLAG_TEXT, &out->socket},
                                   {"--json", FLAG_ON, &out->json},
                                   {"--timeout", FLAG_MS, &out->timeout_ms}};
+    struct seen seen = {.count = 0};
     int kept = 1;
 
     *out = (struct asked){.words = argv + 1, .after = SIZE_MAX};
@@ -122,7 +143,9 @@ int flags_read(struct asked *out, const struct flag *flags, size_t flag_count, i
                                "unknown flag %s (a word that begins with a dash goes "
                                "after --)",
                                argv[i]);
-        int code = read_flag(f, value, argc, argv, &i);
+        int code = once(f, argv[0], &seen);
+        if (code == EXIT_OK)
+            code = read_flag(f, value, argc, argv, &i);
         if (code != EXIT_OK)
             return code;
     }

@@ -48,6 +48,15 @@ static bool words_are(const char *expected)
     return strcmp(got, expected) == 0;
 }
 
+TEST(what_has_a_value_is_given_once)
+{
+    CHECK(read("get --text x --text x") == EXIT_USAGE);
+    CHECK(read("get --ttl 1s --ttl=2s") == EXIT_USAGE);
+    CHECK(read("get --socket /a k --socket /b") == EXIT_USAGE);
+    CHECK(read("get --tag a --tag b --on --on --json --json") == EXIT_OK);
+    CHECK(texts.count == 2);
+}
+
 TEST(flags_stand_anywhere_and_words_keep_their_order)
 {
     CHECK(read("get one --on two --text=x three") == EXIT_OK);

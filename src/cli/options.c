@@ -87,6 +87,9 @@ static const struct option_field *find(const struct option_field *fields, size_t
 int options_parse(void *out, const struct option_field *fields, size_t count, int argc,
                   char **argv, char why[OPTIONS_WHY_BYTES_MAX])
 {
+    uint64_t seen = 0; /* a bit for each field */
+
+    ASSERT(count <= 64);
     for (int at = 1; at < argc; at++) {
         const char *word = argv[at], *equals = strchr(word, '=');
         size_t name_bytes = equals ? (size_t)(equals - word) : strlen(word);
@@ -105,6 +108,12 @@ int options_parse(void *out, const struct option_field *fields, size_t count, in
         }
         if (!value && at + 1 < argc)
             value = argv[++at];
+        if (seen & 1ull << (f - fields)) { /* the later of two would win in silence */
+            snprintf(why, OPTIONS_WHY_BYTES_MAX, "%s is given twice: leave one of them out",
+                     f->name);
+            return ACCORD_E_INVALID;
+        }
+        seen |= 1ull << (f - fields);
         int status = set(out, f, value, why);
         if (status != ACCORD_OK)
             return status;

@@ -32,7 +32,8 @@ static void print_row(struct ask_row row)
 
 static int show(const struct asked *asked)
 {
-    const struct view_options options = {.socket = asked->socket, .json = asked->json};
+    const struct view_options options = {
+        .socket = asked->socket, .json = asked->json, .timeout_ms = asked->timeout_ms};
     const struct reply_node *list;
     struct link link;
     json_t *array = json_array();

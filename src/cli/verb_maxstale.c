@@ -10,7 +10,8 @@
 
 static int show(const struct asked *asked)
 {
-    const struct view_options options = {.socket = asked->socket, .json = asked->json};
+    const struct view_options options = {
+        .socket = asked->socket, .json = asked->json, .timeout_ms = asked->timeout_ms};
     struct ask_row row = {NULL, 0};
     struct link link;
     int code = ask_view(&link, &options, "ACCORD.STATUS", &row.nodes);

@@ -36,6 +36,46 @@ d = json.load(open(sys.argv[1]))
 sys.exit(0 if eval(sys.argv[2]) else 1)' "$tmp/out" "$expression"
 }
 
+# ---- what is wrong with the command line, or with the socket
+is a-flag-given-twice-is-refused explains '--socket is given twice: leave one of them out' 2 get k --socket a --socket b
+is a-view-too explains '--timeout is given twice' 2 status --timeout 1s --timeout=2s
+is a-flag-without-its-value-says-so explains '--socket wants a value' 2 status --socket
+is serve-names-both explains '--name is given twice, as "a" and "b"' 2 serve --name a --name b
+is relay-too explains '--to is given twice' 2 relay --to a --to=b
+: >"$tmp/file"
+is a-file-is-no-socket explains 'that is no socket; name the daemon' 4 get k --socket "$tmp/file"
+is a-file-is-no-socket-for-status explains 'that is no socket; name the daemon' 4 status --socket "$tmp/file"
+python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$tmp/stale.sock"
+is a-stale-socket-says-that-its-daemon-has-ended explains 'the one that listened there has ended' 4 get k --socket "$tmp/stale.sock"
+is as-a-view explains 'the one that listened there has ended' 4 nodes --socket "$tmp/stale.sock"
+is a-path-too-long-for-a-socket-says-so explains "a socket's path has 1 to 107 bytes" 2 status --socket "$(printf '%0120d' 0)"
+
+# Somebody else, who is in no group: as root alone that can be tried.
+denied() { # denied TEXT
+    chmod 755 "$tmp"
+    install -m 755 "$accord" "$tmp/accord"
+    for verb in status 'get k'; do
+        # shellcheck disable=SC2086
+        setpriv --reuid=65534 --regid=65534 --clear-groups "$tmp/accord" $verb >"$tmp/out" 2>"$tmp/err"
+        code=$?
+        if [ $code -ne 4 ] || ! grep -qF -- "$1" "$tmp/err"; then
+            echo "$verb: exit code $code"
+            cat "$tmp/err"
+            return 1
+        fi
+    done
+}
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+    is permission-denied-names-who-may denied 'it is open to root and the group root (mode 0660)'
+    chgrp daemon "$tmp/web1.sock"
+    is and-how-to-be-one-of-them denied 'become a member (usermod -aG daemon USER'
+    chmod 600 "$tmp/web1.sock"
+    is or-that-nobody-may denied 'it is open to root alone (mode 0600)'
+    chmod 660 "$tmp/web1.sock"
+else
+    echo "skip permission-denied: needs root and setpriv"
+fi
+
 # ---- get and set
 is get-of-nothing-is-a-miss run 5 get k
 is get-json-of-a-miss json 'd["state"] == "miss" and d["value"] is None' 5 get k --json

@@ -28,7 +28,11 @@ static bool unsigned_argument(struct connection *c, struct bytes text, uint64_t 
 
 static void syntax_error(struct connection *c)
 {
-    reply_error(c, "ERR syntax error");
+    const struct command *command = command_find(c->door, bytes_of_text(c->last_command));
+    char usage[COMMAND_USAGE_BYTES_MAX];
+
+    ASSERT(command); /* it is running */
+    reply_error(c, "ERR syntax error: %s", command_usage(command, usage));
 }
 
 /* ---- ACCORD.GET ----------------------------------------------------------------------- */
@@ -695,6 +699,25 @@ void command_ACCORD_FENCE(struct connection *c, const struct bytes *args, size_t
 
 /* ---- ACCORD.SYNC ---------------------------------------------------------------------- */
 
+/* "The outcome is unknown" is of changes: here nothing was to be changed. */
+static void finish_sync(struct connection *c, struct slot *s, const struct reply *reply)
+{
+    struct core_status status;
+    char here[POSITION_TEXT_BYTES_MAX];
+
+    if (s->status != ACCORD_E_TIMEOUT) {
+        finish_position(c, s, reply);
+        return;
+    }
+    core_status(c->door->host->core, 0, &status);
+    position_print((struct position){status.cursor.epoch, status.cursor.position}, here);
+    reply_error(c,
+                "TIMEOUT not applied here within %llu ms: this node stands at %s%s%s; ask "
+                "again, with a longer WAIT",
+                (unsigned long long)s->note, here, status.why[0] ? ": " : ", and is fresh",
+                status.why);
+}
+
 /* What follows in the pipeline is what the client wants to read after it: it waits too. */
 void command_ACCORD_SYNC(struct connection *c, const struct bytes *args, size_t count)
 {
@@ -716,9 +739,10 @@ void command_ACCORD_SYNC(struct connection *c, const struct bytes *args, size_t 
                        "is as a removal answered it");
         return;
     }
-    struct slot *s = slot_new(c, finish_position, 1);
+    struct slot *s = slot_new(c, finish_sync, 1);
     if (!s)
         return;
+    s->note = wait_ms;
     s->barrier = true;
     c->barriers++;
     r.wait_ns = ns_of_ms(wait_ms);

@@ -130,12 +130,16 @@ TEST(a_fill_that_makes_no_sense_is_told_why)
     CHECK(fills(h, g, "k v PX 0", token, "-ERR PX takes milliseconds from 1 on"));
     (void)tells(h, g, "PING");
     CHECK(fills(h, g, "k v PX x", token, "-ERR value is not an integer or out of range\r\n"));
-    CHECK(fills(h, g, "k v TAGS 3 a b", token, "-ERR syntax error\r\n"));
+    CHECK(fills(h, g, "k v TAGS 3 a b", token,
+                "-ERR syntax error: ACCORD.FILL key value TOKEN t [PX ms] [GRACE ms] "
+                "[NEGATIVE] [VERSION v] [TAGS n tag …]\r\n"));
     CHECK(
         fills(h, g, "k v TAGS 99999 a b", token, "-TOOLARGE an item has at most 32 tags\r\n"));
     CHECK(fills(h, g, "k v GRACE", token, "-ERR value is not an integer"));
     (void)tells(h, g, "PING");
-    CHECK(fills(h, g, "k v FOO", token, "-ERR syntax error\r\n"));
+    CHECK(fills(h, g, "k v FOO", token,
+                "-ERR syntax error: ACCORD.FILL key value TOKEN t [PX ms] [GRACE ms] "
+                "[NEGATIVE] [VERSION v] [TAGS n tag …]\r\n"));
     CHECK(fills(h, g, "k v PX -1", token, "+STORED\r\n"));
     CHECK(asks(h, g, "TTL k", ":-1\r\n"));
     close(g);
@@ -151,7 +155,9 @@ TEST(a_set_with_options_answers_its_position)
     snprintf(expected, sizeof expected, "+%llu@1\r\n", (unsigned long long)h->newest + 1);
     CHECK(asks(h, g, "ACCORD.SET k v PX 9000 TAGS 1 t", expected));
     CHECK(asks(h, g, "PTTL k", ":9000\r\n"));
-    CHECK(asks(h, g, "ACCORD.SET k v NEGATIVE", "-ERR syntax error\r\n"));
+    CHECK(asks(h, g, "ACCORD.SET k v NEGATIVE",
+               "-ERR syntax error: ACCORD.SET key value [TOKEN t] [PX ms] [GRACE ms] [VERSION "
+               "v] [TAGS n tag …]\r\n"));
     CHECK(strstr(tells(h, g, "ACCORD.REMOVETAG t"), "@1\r\n"));
     CHECK(asks(h, g, "EXISTS k", ":0\r\n"));
     close(g);
@@ -242,9 +248,8 @@ TEST(a_fence_refuses_what_a_lagging_replica_gives)
     take(h, g, "lsn:k", token);
     CHECK(fills(h, g, "lsn:k v VERSION 90", token, "+REFUSED held\r\n")); /* just started */
     CHECK(asks(h, g, "ACCORD.FENCE FLOOR lsn 50", "+OK\r\n"));
-    CHECK(asks(
-        h, g, "ACCORD.FENCE FLOOR held 50",
-        "-ERR an argument is not valid (a floor needs a namespace with version = lsn)\r\n"));
+    CHECK(asks(h, g, "ACCORD.FENCE FLOOR held 50",
+               "-ERR a floor needs a namespace with version = lsn\r\n"));
     CHECK(!strstr(tells(h, g, "ACCORD.FENCE FLOOR lsn x"), "+OK"));
     CHECK(strstr(tells(h, g, "ACCORD.FENCE FLOOR lsn"), "-ERR syntax error"));
     CHECK(strstr(tells(h, g, "ACCORD.FENCE NOW"), "-ERR syntax error"));
@@ -310,8 +315,17 @@ TEST(options_follow_keys_and_keys_n_takes_any_key)
     CHECK(asks(h, g, "EXISTS SOFT b", ":0\r\n"));
     CHECK(asks(h, g, "ACCORD.REMOVE KEYS 3 a b", "-ERR KEYS 3, but 2 arguments follow\r\n"));
     CHECK(asks(h, g, "ACCORD.REMOVE KEYS 0 a", "-ERR KEYS 0, but 1 arguments follow\r\n"));
-    CHECK(asks(h, g, "ACCORD.REMOVE a SOFT b", "-ERR syntax error\r\n"));
-    CHECK(asks(h, g, "ACCORD.REMOVETAG t VERSION 1", "-ERR syntax error\r\n"));
+    CHECK(asks(h, g, "ACCORD.GET",
+               "-ERR wrong number of arguments for 'accord.get' command: ACCORD.GET key [LOAD "
+               "ms] [MAXSTALE ms]\r\n"));
+    CHECK(asks(h, g, "ACCORD.NODES x",
+               "-ERR wrong number of arguments for 'accord.nodes' command: ACCORD.NODES\r\n"));
+    CHECK(asks(h, g, "ACCORD.REMOVE a SOFT b",
+               "-ERR syntax error: ACCORD.REMOVE key … | KEYS n key … [SOFT] [VERSION v] [WAIT "
+               "ms] [ID text]\r\n"));
+    CHECK(asks(h, g, "ACCORD.REMOVETAG t VERSION 1",
+               "-ERR syntax error: ACCORD.REMOVETAG tag … | KEYS n tag … [SOFT] [WAIT ms] [ID "
+               "text]\r\n"));
     close(g);
     house_free(h);
 }
@@ -441,7 +455,9 @@ TEST(a_removal_with_an_id_is_made_once)
     CHECK(h->newest == at);
     CHECK(tells(h, g, "ACCORD.BATCH 1 KEY a ID one")[0] == '+');
     CHECK(h->newest == at + 1);
-    CHECK(asks(h, g, "ACCORD.CLEAR * ID", "-ERR syntax error\r\n"));
+    CHECK(asks(h, g, "ACCORD.CLEAR * ID",
+               "-ERR syntax error: ACCORD.CLEAR namespace|prefix|* [SOFT] [VERSION v] [WAIT "
+               "ms] [ID text]\r\n"));
     CHECK(asks(h, g,
                "ACCORD.CLEAR * ID "
                "0123456789012345678901234567890123456789012345678901234567890123x",
@@ -464,13 +480,14 @@ TEST(a_batch_removes_keys_tags_and_namespaces_in_one_publish)
     CHECK(asks(h, g, "EXISTS a local:b c", ":1\r\n"));
     CHECK(strstr(tells(h, g, "ACCORD.BATCH 1 KEY c WAIT 1000"), "confirmed"));
     CHECK(asks(h, g, "SET c 1", "+OK\r\n"));
-    CHECK(
-        asks(h, g, "ACCORD.BATCH 2 KEY c CLEAR nowhere", "-ERR not there (no such namespace"));
+    CHECK(asks(h, g, "ACCORD.BATCH 2 KEY c CLEAR nowhere", "-ERR no such namespace"));
     (void)tells(h, g, "");
     CHECK(asks(h, g, "ACCORD.BATCH 2 KEY c", "-ERR a batch of 2, but 2 arguments follow\r\n"));
     CHECK(asks(h, g, "ACCORD.BATCH 1 KEYS c", "-ERR syntax error"));
     (void)tells(h, g, "");
-    CHECK(asks(h, g, "ACCORD.BATCH 1 TAG c VERSION 1", "-ERR syntax error\r\n"));
+    CHECK(asks(h, g, "ACCORD.BATCH 1 TAG c VERSION 1",
+               "-ERR syntax error: ACCORD.BATCH n KEY key | TAG tag | CLEAR name … [SOFT] "
+               "[VERSION v] [WAIT ms] [ID text]\r\n"));
     CHECK(
         asks(h, g, "ACCORD.BATCH 1025 KEY c", "-TOOLARGE a batch holds at most 1024 changes"));
     (void)tells(h, g, "");
@@ -516,8 +533,8 @@ TEST(a_sync_that_takes_too_long_times_out_and_the_pipeline_goes_on)
     guest_say(h, g, line);
     CHECK(guest_is_quiet(h, g));
     house_pass(h, 200);
-    CHECK(guest_hears(h, g, "-TIMEOUT "));
-    CHECK(strstr(tells(h, g, "PING"), "+PONG\r\n+PONG\r\n"));
+    CHECK(guest_hears(h, g, "-TIMEOUT not applied here within 100 ms: this node stands at "));
+    CHECK(strstr(tells(h, g, "PING"), "; ask again, with a longer WAIT\r\n+PONG\r\n+PONG\r\n"));
     close(g);
     house_free(h);
 }

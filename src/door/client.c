@@ -103,6 +103,17 @@ static void finish_lines(struct connection *c)
     buffer_release(c->door, t);
 }
 
+/* Those of Redis; here all are of one. */
+static bool is_type(struct bytes word)
+{
+    static const char *const types[] = {"normal", "master", "slave", "replica", "pubsub"};
+
+    for (size_t i = 0; i < COUNT_OF(types); i++)
+        if (word_is(word, types[i]))
+            return true;
+    return false;
+}
+
 static void list(struct connection *c, const struct bytes *args, size_t count)
 {
     int64_t id;
@@ -119,6 +130,11 @@ static void list(struct connection *c, const struct bytes *args, size_t count)
                 add_line(c, of);
         }
         finish_lines(c);
+        return;
+    }
+    if (count == 4 && word_is(args[2], "type") && !is_type(args[3])) {
+        reply_error(c, "ERR Unknown client type '%.*s'", (int)u64_min(args[3].size_bytes, 128),
+                    (const char *)args[3].data);
         return;
     }
     bool normal = count == 4 && word_is(args[2], "type") && word_is(args[3], "normal");

@@ -96,8 +96,10 @@ static void finish_too_large(struct connection *c, struct slot *s, const struct 
     if (slot_failed(c, s))
         return;
     reply_error(c,
-                "TOOLARGE the value is larger than %d bytes: not stored; the key was removed",
-                ARGUMENT_BYTES_MAX);
+                "TOOLARGE the value is larger than %d bytes: not stored; the key was removed. "
+                "With its key and tags it must fit a block, here of %llu bytes: store it "
+                "compressed or in parts",
+                ARGUMENT_BYTES_MAX, 1ull << c->door->host->reader->block_shift);
 }
 
 static bool sets_first_key(const struct command *command)
@@ -137,13 +139,34 @@ static void refuse_dropped(struct connection *c, const struct command *command,
     reply_error(c, "TOOLARGE an argument of more than %d bytes", ARGUMENT_BYTES_MAX);
 }
 
+/* Redis has no such command, and no text of its own that clients might wait for. */
+static bool is_of_accord(const struct command *command)
+{
+    return strcmp(command->group, "accord") == 0;
+}
+
+const char *command_usage(const struct command *command, char text[COMMAND_USAGE_BYTES_MAX])
+{
+    const char *end = strstr(command->summary, ": ");
+
+    snprintf(text, COMMAND_USAGE_BYTES_MAX, "%s%s%.*s", command->name, end ? " " : "",
+             end ? (int)(end - command->summary) : 0, command->summary);
+    for (char *p = text; *p && *p != ' '; p++)
+        *p = (char)(*p >= 'a' && *p <= 'z' ? *p - 0x20 : *p);
+    return text;
+}
+
 /* Replies with what forbids the command, and says so. */
 static bool forbidden(struct connection *c, const struct command *command, size_t count)
 {
     bool arity =
         command->arity < 0 ? count >= (size_t)-command->arity : count == (size_t)command->arity;
 
-    if (!arity) {
+    if (!arity && is_of_accord(command)) {
+        char usage[COMMAND_USAGE_BYTES_MAX];
+        reply_error(c, "ERR wrong number of arguments for '%s' command: %s", command->name,
+                    command_usage(command, usage));
+    } else if (!arity) {
         reply_error(c, "ERR wrong number of arguments for '%s' command", command->name);
     } else if (!c->authenticated && !(command->flags & NO_AUTH)) {
         reply_error(c, "NOAUTH Authentication required.");

@@ -304,6 +304,9 @@ extern const size_t command_count;
 
 void commands_init(struct resp_door *d);
 const struct command *command_find(const struct resp_door *d, struct bytes name);
+/* "ACCORD.GET key [LOAD ms]…": what comes before the colon of its summary. */
+enum { COMMAND_USAGE_BYTES_MAX = 192 };
+const char *command_usage(const struct command *command, char text[COMMAND_USAGE_BYTES_MAX]);
 /* Runs one command as it was received. */
 void command_dispatch(struct connection *c, const struct bytes *args, size_t count,
                       bool dropped);

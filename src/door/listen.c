@@ -85,6 +85,18 @@ static bool refuse_with_reserve(struct resp_door *d, int listener)
     return fd >= 0;
 }
 
+/* Said once; the others are counted. */
+static void note_full(struct resp_door *d)
+{
+    char why[160];
+
+    snprintf(why, sizeof why,
+             "all %u connections are taken, and others are told so: raise max-clients, or see "
+             "with CLIENT LIST whose they are",
+             d->settings.clients_max);
+    door_note(d, "clients-refused", why);
+}
+
 static void accepted(struct listener *l, int fd, const struct sockaddr_storage *from)
 {
     struct resp_door *d = l->door;
@@ -93,7 +105,7 @@ static void accepted(struct listener *l, int fd, const struct sockaddr_storage *
 
     if (d->counts.clients >= d->settings.clients_max) {
         if (d->counts.refused == 0)
-            door_note(d, "clients-refused", "max_clients reached");
+            note_full(d);
         refuse(d, fd);
         return;
     }
@@ -124,7 +136,7 @@ static void on_connection(uv_poll_t *poll, int status, int events)
         else if ((errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) &&
                  !refuse_with_reserve(d, l->fd))
             pause_accepting(d, "out of file descriptors: raise the limit (ulimit -n, "
-                               "LimitNOFILE=), or lower max_clients");
+                               "LimitNOFILE=), or lower max-clients");
     }
 }
 

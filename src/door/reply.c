@@ -224,9 +224,22 @@ static const char *error_word(int status)
     }
 }
 
+/* What the status says is said better by its reason, where there is one. */
+static bool says_all(int status)
+{
+    return status == ACCORD_E_INVALID || status == ACCORD_E_ABSENT;
+}
+
 void reply_status(struct connection *c, int status, const char *why)
 {
-    if (why && why[0])
+    if (why && why[0] && status == ACCORD_E_SIZE)
+        uncounted_error(c,
+                        "TOOLARGE %.500s: store it compressed or in parts, or give the daemon "
+                        "more memory (a block is 1/64 of it, 1 MiB at most)",
+                        why);
+    else if (why && why[0] && says_all(status))
+        uncounted_error(c, "%s %.500s", error_word(status), why);
+    else if (why && why[0])
         uncounted_error(c, "%s %s (%.500s)", error_word(status), status_text(status), why);
     else
         uncounted_error(c, "%s %s", error_word(status), status_text(status));

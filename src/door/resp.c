@@ -109,7 +109,8 @@ static void fit_descriptors(struct resp_door *d)
 {
     struct rlimit limit;
     rlim_t wanted = (rlim_t)d->settings.clients_max + DESCRIPTORS_OTHERS;
-    char why[128];
+    uint32_t asked = d->settings.clients_max;
+    char why[160];
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
@@ -122,8 +123,11 @@ static void fit_descriptors(struct resp_door *d)
                                   ? (uint32_t)(limit.rlim_cur - DESCRIPTORS_OTHERS)
                                   : 1;
     snprintf(why, sizeof why,
-             "the limit of open files allows %u: raise LimitNOFILE=", d->settings.clients_max);
-    door_note(d, "fewer-clients", why);
+             "the limit of open files (%llu) allows %u connections: raise it (ulimit -n, "
+             "LimitNOFILE=)",
+             (unsigned long long)limit.rlim_cur, d->settings.clients_max);
+    if (d->settings.clients_max < asked)
+        door_note(d, "fewer-clients", why);
 }
 
 static void start_handles(struct resp_door *d)

@@ -371,6 +371,7 @@ TEST(a_value_that_fits_no_block_is_refused_and_the_old_one_does_not_survive_it)
     struct house *h = house_ready();
     int g = guest_new(h);
     size_t max = h->segment.sizes.value_bytes_max;
+    char line[256];
 
     say_set(h, g, max);
     CHECK(guest_hears(h, g, "+OK\r\n"));
@@ -381,9 +382,12 @@ TEST(a_value_that_fits_no_block_is_refused_and_the_old_one_does_not_survive_it)
 
     CHECK(asks(h, g, "SET k v", "+OK\r\n"));
     say_set(h, g, ARGUMENT_BYTES_MAX + 1);
-    CHECK(guest_hears(h, g,
-                      "-TOOLARGE the value is larger than 1048576 bytes: not stored; "
-                      "the key was removed\r\n"));
+    snprintf(line, sizeof line,
+             "-TOOLARGE the value is larger than 1048576 bytes: not stored; the key was "
+             "removed. With its key and tags it must fit a block, here of %llu bytes: store it "
+             "compressed or in parts\r\n",
+             (unsigned long long)h->segment.sizes.block_bytes);
+    CHECK(guest_hears(h, g, line));
     CHECK(asks(h, g, "EXISTS k", ":0\r\n"));
     CHECK(bytes_equal(h->log[h->newest - 1].change.key, bytes_of_text("k")));
     CHECK(asks(h, g, "PING", "+PONG\r\n"));

@@ -11,7 +11,10 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { FILES_RESERVED = 64 };
+enum {
+    FILES_RESERVED = 96, /* as the door keeps of its own (resp.c) */
+    FILES_MIN = 64,      /* with fewer the bus or the state folder cannot be opened */
+};
 
 int node_fail(char why[NODE_WHY_BYTES_MAX], int status, const char *format, ...)
 {
@@ -269,14 +272,17 @@ static size_t http_listeners(const struct settings *s)
 /* Connections may not take the descriptors that the bus and the disk need. */
 static uint32_t clients_allowed(struct node *n)
 {
-    uint64_t allowed = u64_sub_sat(n->files_max, FILES_RESERVED + http_listeners(n->settings) *
-                                                                      2 * HTTP_CONNECTIONS_MAX);
+    uint64_t others = FILES_RESERVED + http_listeners(n->settings) * 2 * HTTP_CONNECTIONS_MAX;
+    uint64_t allowed = u64_sub_sat(n->files_max, others);
 
-    if (allowed < n->settings->max_clients)
+    n->clients_max = (uint32_t)u64_max(1, u64_min(allowed, n->settings->max_clients));
+    if (n->clients_max < n->settings->max_clients)
         LOG(&n->log, clock_wall_ms(), LOG_WARN, "fewer-clients",
-            log_text("why", "the limit of open files (ulimit -n) is lower than max-clients"),
-            log_number("clients", allowed));
-    return (uint32_t)u64_max(1, u64_min(allowed, n->settings->max_clients));
+            log_text("why", "the limit of open files is too low for max-clients: raise it "
+                            "(ulimit -n, LimitNOFILE=), or lower max-clients"),
+            log_number("clients", n->clients_max), log_number("files", n->files_max),
+            log_number("files_wanted", n->settings->max_clients + others));
+    return n->clients_max;
 }
 
 static int listen_http(struct node *n, const char *address, char *why)
@@ -518,7 +524,7 @@ static void say_start(struct node *n)
         log_text("at_most_in_all", total), log_number("value_bytes", z->value_bytes_max),
         log_number("outbox", OUTBOX_CHANGES_MAX), log_number("members", MEMBERS_MAX),
         log_number("loads", LOADS_MAX), log_number("waiters", WAITERS_MAX),
-        log_number("clients", n->settings->max_clients), log_number("files", n->files_max));
+        log_number("clients", n->clients_max), log_number("files", n->files_max));
     if (n->settings->ignored[0])
         LOG(&n->log, clock_wall_ms(), LOG_WARN, "environment",
             log_text("ignored", n->settings->ignored),
@@ -565,7 +571,13 @@ int node_open(struct node **out, const struct settings *settings,
     n->files_max = files_raise_limit();
     log_init(&n->log, STDERR_FILENO, (enum log_format)settings->log_format,
              (enum log_level)settings->log_level);
-    int status = open_all(n, why);
+    int status =
+        n->files_max < FILES_MIN
+            ? node_fail(why, ACCORD_E_FULL,
+                        "%llu open files are allowed: a node needs %d, and one for each "
+                        "connection; raise the limit (ulimit -n, LimitNOFILE=)",
+                        (unsigned long long)n->files_max, FILES_MIN)
+            : open_all(n, why);
     if (status != ACCORD_OK) {
         node_close(n);
         return status;

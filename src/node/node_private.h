@@ -52,6 +52,7 @@ struct node {
     struct log log;
     char bus_public[1024]; /* the URL without its password */
     uint64_t started_ns, files_max;
+    uint32_t clients_max; /* as many as the files allow */
 
     struct node_clock clock;
     struct segment_sizes sizes;

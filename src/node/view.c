@@ -596,7 +596,7 @@ static void fill_limits(const struct node *n, sink s)
         {"loads", LOADS_MAX, "keys", "callers load without a right"},
         {"fences", FENCES_MAX, "removals", "keys that share a bucket are refused for longer"},
         {"waiters", WAITERS_MAX, "requests", "refused"},
-        {"clients", n->settings->max_clients, "connections", "refused"},
+        {"clients", n->clients_max, "connections", "refused"},
         {"descriptors", n->files_max, "files", "connections wait"},
         {"unread-replies", OUTPUT_BYTES_MAX, "bytes", "the client is closed"},
         {"client-memory", n->settings->client_memory_bytes, "bytes",

@@ -15,7 +15,7 @@ import sys
 import time
 
 from lib import (MIB_IN_KIB, PROMPT, SANITIZED, SLACK_KIB, WAIT, Probe, as_map, clients, expect, main,
-                 nodes, refused, soon, test)
+                 nodes, refused, run, soon, test)
 
 
 # ---- never reading ------------------------------------------------------------------------------
@@ -121,7 +121,13 @@ def a_client_beyond_max_clients_is_told_so():
             expect(c.ask("PING") == "PONG")
         with contextlib.closing(node.client()) as c:
             refused(c.receive(), "ERR", "max number of clients reached")
-        expect("max_clients" in node.logged("event=clients-refused"))
+        expect("all 20 connections are taken" in node.logged("event=clients-refused"))
+        for words in ["status"], ["get", "k"]:
+            done = run(*words, "--socket", node.socket)
+            expect(done.returncode == 4 and "all connections of the daemon" in done.stderr and
+                   "--max-clients" in done.stderr, done)
+        done = run("memoize", "k", "--socket", node.socket, "--", "echo", "hi")
+        expect(done.returncode == 0 and done.stdout == "hi\n", done)
         many.pop().close()
         soon(lambda: node.client().ask("PING") == "PONG", "there is room again")
 

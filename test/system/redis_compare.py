@@ -199,6 +199,8 @@ CASES = {
         CLIENT SETNAME "a b"
         CLIENT SETNAME ""
         CLIENT GETNAME
+        CLIENT LIST TYPE x
+        CLIENT LIST TYPE pubsub
         CLIENT NO-EVICT on
         CLIENT NO-EVICT maybe
         CLIENT REPLY on

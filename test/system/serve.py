@@ -488,11 +488,29 @@ def a_bus_file_of_another_user_is_refused_with_what_to_do():
 
 
 @test
+def too_few_descriptors_are_refused_with_how_many_are_needed():
+    with nodes() as start:
+        for files, code in (64, None), (63, 1):
+            node = start("web1", preexec=lambda n=files: resource.setrlimit(
+                resource.RLIMIT_NOFILE, (n, n)))
+            if code is None:
+                node.ready()
+                expect("clients=1 files=64" in node.logged("event=fewer-clients"), node.log)
+                expect(node.kill() == 0, node.log)
+                continue
+            expect(node.ended() == code, node.log)
+            expect("63 open files are allowed: a node needs 64" in node.log[-1] and
+                   "ulimit -n" in node.log[-1], node.log)
+
+
+@test
 def descriptors_that_run_out_end_nobodys_service():
     with nodes() as start:
         node = start("web1", preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
                                                                 (120, 120)))
         node.ready()
+        said = [line for line in node.log if "event=fewer-clients" in line]
+        expect(len(said) == 1 and "clients=24 files=120 files_wanted=10096" in said[0], node.log)
         first = node.client()
         others = []
         for _ in range(200):

@@ -14,7 +14,7 @@
 /* The daemon asks the bus's server who is connected once somebody wants to know. */
 enum { ASKING_TRIES = 40, ASKING_US = 25000 };
 
-enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_UNKNOWN };
+enum field_type { FIELD_TEXT, FIELD_NUMBER, FIELD_FLAG, FIELD_UNKNOWN, FIELD_MAYBE };
 
 struct field {
     const char *view, *name;
@@ -153,14 +153,23 @@ uint64_t ask_number(struct ask_row row, const char *field)
     return number;
 }
 
+/* What nobody knows is null, whatever its type. */
+static bool is_unknown(const struct reply_node *value, enum field_type type)
+{
+    return type == FIELD_UNKNOWN ||
+           (type == FIELD_MAYBE && (value->text.size_bytes == 0 ||
+                                    bytes_equal(value->text, bytes_of_text("unknown"))));
+}
+
 static json_t *to_json(const struct reply_node *value, enum field_type type)
 {
+    bool is_text = type == FIELD_TEXT || type == FIELD_MAYBE;
     uint64_t number;
 
-    if (type != FIELD_TEXT && reply_u64(value, &number) == ACCORD_OK)
+    if (!is_text && reply_u64(value, &number) == ACCORD_OK)
         return type == FIELD_FLAG ? json_boolean(number != 0)
                                   : json_integer((json_int_t)number);
-    if (value->type == REPLY_TEXT)
+    if (value->type == REPLY_TEXT && !is_unknown(value, type))
         return json_stringn((const char *)value->text.data, value->text.size_bytes);
     return json_null();
 }

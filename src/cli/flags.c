@@ -63,6 +63,9 @@ static int store(const char *verb, const struct flag *f, const char *value)
         return EXIT_OK;
     case FLAG_TEXTS: {
         struct texts *texts = f->into;
+        if (!value[0] || strlen(value) > ACCORD_KEY_BYTES_MAX)
+            return usage_error(verb, "%s: a tag has 1 to %d bytes", f->name,
+                               ACCORD_KEY_BYTES_MAX);
         if (texts->count == TEXTS_MAX)
             return usage_error(verb, "%s: at most %d of them", f->name, TEXTS_MAX);
         texts->text[texts->count++] = value;

@@ -55,6 +55,8 @@ TEST(what_has_a_value_is_given_once)
     CHECK(read("get --socket /a k --socket /b") == EXIT_USAGE);
     CHECK(read("get --tag a --tag b --on --on --json --json") == EXIT_OK);
     CHECK(texts.count == 2);
+    CHECK(read("get --tag=") == EXIT_USAGE);
+    CHECK(read("get --tag .") == EXIT_USAGE);
 }
 
 TEST(flags_stand_anywhere_and_words_keep_their_order)

@@ -119,7 +119,9 @@ static void print_all(void)
            "\n"
            "accord VERB --help says more about each. Verbs that talk to the node find it at\n"
            "--socket PATH, else $ACCORD_SOCKET, else /run/accord/accord.sock, else\n"
-           "$XDG_RUNTIME_DIR/accord.sock. --json makes them print JSON.\n");
+           "$XDG_RUNTIME_DIR/accord.sock. --timeout 5s bounds each answer of it; --json makes "
+           "them\n"
+           "print JSON, in which null is what nobody knows.\n");
     print_codes();
 }
 

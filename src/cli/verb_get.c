@@ -46,17 +46,23 @@ static int code_of(const struct accord_result *r)
     }
 }
 
+/* What is not here has no age. */
+static json_t *number_if(bool known, uint64_t number)
+{
+    return known ? json_integer((json_int_t)number) : json_null();
+}
+
 static int print_json(const char *key, const struct owned *value, const struct accord_result *r)
 {
-    bool has = (r->state == ACCORD_HIT || r->state == ACCORD_STALE) && !r->negative;
-    json_t *ttl =
-        r->ttl_ms == ACCORD_FOREVER ? json_null() : json_integer((json_int_t)r->ttl_ms);
+    bool here = r->state == ACCORD_HIT || r->state == ACCORD_STALE || r->negative;
+    bool has = here && !r->negative;
     json_t *object =
-        json_pack("{s:o,s:s,s:s,s:o,s:I,s:o,s:I,s:b}", "key", json_bytes(key, strlen(key)),
+        json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:b}", "key", json_bytes(key, strlen(key)),
                   "state", state_word(r->state), "why", why_word(r->why), "value",
                   has ? json_bytes(value->data, value->size_bytes) : json_null(), "age_ms",
-                  (json_int_t)r->age_ms, "ttl_ms", ttl, "version", (json_int_t)r->version,
-                  "refresh", r->refresh);
+                  number_if(here, r->age_ms), "ttl_ms",
+                  number_if(here && r->ttl_ms != ACCORD_FOREVER, r->ttl_ms), "version",
+                  number_if(here, r->version), "refresh", r->refresh);
 
     return json_print(object);
 }

@@ -25,7 +25,8 @@ static void print_row(struct ask_row row)
     ask_text(row, "applied", applied, sizeof applied);
     ask_text(row, "about", about, sizeof about);
     printf("%-20s %-7s %10s %8.1f s  %s\n", name, state_of(row), applied,
-           (double)ask_number(row, "seen_ms_ago") / 1e3, about);
+           (double)ask_number(row, "seen_ms_ago") / 1e3,
+           about[0] ? about : "(not known: the log no longer has its join)");
 }
 
 int verb_nodes(int argc, char **argv)

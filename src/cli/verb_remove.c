@@ -75,7 +75,8 @@ int remove_verb(int argc, char **argv)
     if (code != EXIT_OK)
         return code;
     if (asked.word_count == 0)
-        return usage_error(argv[0], "one or more keys are expected");
+        return usage_error(argv[0], r.tag ? "one or more tags are expected"
+                                          : "one or more keys are expected");
     if (r.tag && r.options.version > 0)
         return usage_error(argv[0], "--version is of keys, not of tags");
     removal_options(&r.options, r.soft, r.wait_ms, &r.standings);

@@ -64,7 +64,8 @@ static int try_one(const struct addrinfo *a, const char *scheme, const char *add
     close(fd);
     if (error == EADDRINUSE)
         return fail(why, ACCORD_E_CONFLICT,
-                    "%s: the port is in use: stop what listens there, or give another",
+                    "%s: the port is in use: stop what listens there (ss -ltnp), or give "
+                    "another",
                     address);
     return fail(why, error == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO, "%s: %s", address,
                 strerror(error));

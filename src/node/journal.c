@@ -530,6 +530,7 @@ static int identify(struct journal *j, const char *name, struct journal_report *
 
     if (result == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
         const char *before = (const char *)sqlite3_column_text(s, 0);
+        report->known = true;
         if (before && strcmp(before, name) != 0)
             snprintf(report->name_before, sizeof report->name_before, "%s", before);
     }

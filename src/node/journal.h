@@ -29,6 +29,7 @@ struct journal_report {
     char moved_aside[JOURNAL_PATH_BYTES_MAX]; /* "": nothing was */
     char moved_why[256];
     char name_before[NODE_NAME_BYTES_MAX + 1]; /* "": new, or the same name */
+    bool known;                                /* it has been a node's before */
     size_t pending;                            /* changes to be resent */
     size_t unreadable;                         /* rows for which everything will be cleared */
 };

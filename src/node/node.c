@@ -205,6 +205,26 @@ static void open_poison(struct node *n)
     n->applying = poison_hand(n->poison, POISON_APPLYING);
 }
 
+/* What the next start begins with is said in full: nobody looks for a cold cache there. */
+static void say_state_lost(struct node *n, const struct journal_report *r)
+{
+    if (r->known)
+        snprintf(n->state_why, sizeof n->state_why,
+                 "the run before had not saved its place in the log, or what it saved is "
+                 "damaged");
+    if (!r->moved_aside[0])
+        return;
+    snprintf(n->state_why, sizeof n->state_why,
+             "the state folder's database was moved aside: %.100s", r->moved_why);
+    LOG(&n->log, clock_wall_ms(), LOG_WARN, "state-moved-aside", log_text("why", r->moved_why),
+        log_text("to", r->moved_aside),
+        log_text("dropped", r->unreadable > 0
+                                ? "the place in the log, the cache, and changes not published "
+                                  "yet that cannot be read"
+                                : "the place in the log and the cache; changes not published "
+                                  "yet were read and are kept"));
+}
+
 static int open_state(struct node *n, char *why)
 {
     const struct settings *s = n->settings;
@@ -220,9 +240,7 @@ static int open_state(struct node *n, char *why)
     int status = journal_open(&n->journal, s->state, s->name, &r, why);
     if (status != ACCORD_OK)
         return settings_blame(s, "state", 0, status, why, NODE_WHY_BYTES_MAX);
-    if (r.moved_aside[0])
-        LOG(&n->log, now, LOG_WARN, "state-moved-aside", log_text("why", r.moved_why),
-            log_text("to", r.moved_aside));
+    say_state_lost(n, &r);
     if (r.name_before[0])
         LOG(&n->log, now, LOG_WARN, "renamed", log_text("before", r.name_before));
     if (r.unreadable > 0)
@@ -514,7 +532,7 @@ static void say_start(struct node *n)
     settings_print_size(n->settings->memory_bytes, memory);
     settings_print_size(z->fixed_bytes / KIB * KIB, fixed);
     settings_print_size(clients.client_bytes_max, held);
-    settings_print_size(sum / KIB * KIB, total);
+    settings_print_size((sum + MIB - 1) / MIB * MIB, total);
     LOG(&n->log, clock_wall_ms(), LOG_INFO, "start", log_text("name", n->settings->name),
         log_text("version", ACCORD_VERSION), log_text("bus", n->bus_public),
         log_text("durability", n->bus_ops->caps.durability),

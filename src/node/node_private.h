@@ -51,6 +51,7 @@ struct node {
     struct node_hooks hooks;
     struct log log;
     char bus_public[1024]; /* the URL without its password */
+    char state_why[160];   /* why nothing can be resumed from the state folder; "": new */
     uint64_t started_ns, files_max;
     uint32_t clients_max; /* as many as the files allow */
 

@@ -18,7 +18,7 @@ void warm_read(struct node *n, struct core_settings *c)
     if (!n->journal)
         why = "without --state nothing is kept";
     else if (journal_place(n->journal, &n->saved) != ACCORD_OK)
-        why = "this is the first start with this state folder";
+        why = n->state_why[0] ? n->state_why : "this is the first start with this state folder";
     else if (!n->boot_known || !id128_equal(s->boot, n->identity.boot))
         why = "the host was restarted since";
     c->resume = why == NULL;

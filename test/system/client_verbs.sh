@@ -42,6 +42,8 @@ is a-view-too explains '--timeout is given twice' 2 status --timeout 1s --timeou
 is a-flag-without-its-value-says-so explains '--socket wants a value' 2 status --socket
 is serve-names-both explains '--name is given twice, as "a" and "b"' 2 serve --name a --name b
 is relay-too explains '--to is given twice' 2 relay --to a --to=b
+is an-empty-tag-is-refused explains '--tag: a tag has 1 to 8192 bytes' 2 set k v --tag ''
+is remove-by-tag-wants-tags explains 'one or more tags are expected' 2 remove --tag
 : >"$tmp/file"
 is a-file-is-no-socket explains 'that is no socket; name the daemon' 4 get k --socket "$tmp/file"
 is a-file-is-no-socket-for-status explains 'that is no socket; name the daemon' 4 status --socket "$tmp/file"
@@ -78,7 +80,7 @@ fi
 
 # ---- get and set
 is get-of-nothing-is-a-miss run 5 get k
-is get-json-of-a-miss json 'd["state"] == "miss" and d["value"] is None' 5 get k --json
+is get-json-of-a-miss json 'd["state"] == "miss" and d["value"] is d["age_ms"] is d["ttl_ms"] is d["version"] is None' 5 get k --json
 is set-says-where-it-stands run 0 set k hello
 is set-prints-a-position grep -qE '^set [0-9]+@[0-9a-f]+$' "$tmp/out"
 is get-prints-the-value prints hello 0 get k

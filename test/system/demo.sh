@@ -80,3 +80,18 @@ ended_by() { # ended_by SIGNAL: after it nothing is left
 is demo-interrupted-leaves-nothing ended_by INT
 is demo-interrupted-says-so says 'interrupted'
 is demo-killed-leaves-nothing ended_by KILL
+ended_at_once() { # as soon as it has said what it does, while its nodes begin
+    : >"$tmp/out" # of the run before
+    "$accord" demo --seconds 60 --input "$tmp/packages" >"$tmp/out" 2>"$tmp/err" </dev/null &
+    pid=$!
+    tries=0
+    until grep -q 'in a SQLite origin' "$tmp/out" || [ $tries -ge 2000 ]; do
+        sleep 0.02
+        tries=$((tries + 1))
+    done
+    kill -s INT $pid
+    wait $pid
+    [ $? -eq 1 ] && leaves_nothing && ! grep -qE 'PROBLEM|FAILED' "$tmp/out" && [ ! -s "$tmp/err" ]
+}
+is demo-interrupted-at-its-start-ends-its-nodes ended_at_once
+is demo-interrupted-at-its-start-says-so says 'interrupted'

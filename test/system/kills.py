@@ -45,7 +45,8 @@ OWN = ("own", "batch1", "batch2", "queued", "strict")
 THEIRS = ("theirs", "theirs-strict")
 KEYS = ("kept", *OWN, *THEIRS)
 # What a start may say of the cache that it finds.
-STARTS = ("warm: ", "warm soon: ", "cold so far: ", "cold: this is the first start with this state")
+STARTS = ("warm: ", "warm soon: ", "cold so far: ", "cold: this is the first start with this state",
+          "cold: the run before had not saved its place")
 
 
 # What a start may not have to warn of. (Of what a busy machine does, it may.)

@@ -71,8 +71,27 @@ def status_and_nodes_tell_what_is():
         done = run("nodes", "--socket", node.socket, "--json")
         listed = json.loads(done.stdout)
         expect([n["name"] for n in listed] == ["web1"] and listed[0]["self"] is True, listed)
+        expect(listed[0]["connected"] is None, "nobody knows that on this bus", listed)
+        expect(listed[0]["about"].startswith("app "), listed)
         expect("web1" in run("nodes", "--socket", node.socket).stdout)
         expect(as_map(node.client().ask("ACCORD.STATUS"))["line"].startswith("fresh, lease "))
+
+
+@test
+def what_a_node_said_of_itself_is_unknown_once_the_log_has_forgotten_it():
+    with nodes() as start:
+        start("web1").ready()
+        with contextlib.closing(sqlite3.connect(start.folder + "/bus.db", timeout=WAIT)) as db:
+            soon(lambda: rows(start.folder, "SELECT max(id) FROM accord_changes")[0][0] > 1, "a beat")
+            db.execute("DELETE FROM accord_changes WHERE op = 'join'")
+            db.commit()
+        node = start("web2")
+        node.ready()
+        soon(lambda: node.status()["members"] == 2, "web1 beats")
+        told = {n["name"]: n for n in json.loads(run("nodes", "--json", "--socket", node.socket).stdout)}
+        expect(told["web1"]["about"] is None and told["web2"]["about"], told)
+        expect("(not known: the log no longer has its join)" in
+               run("nodes", "--socket", node.socket).stdout, told)
 
 
 @test
@@ -397,9 +416,12 @@ def a_damaged_state_folder_is_moved_aside():
         with open(os.path.join(state, "state.db"), "w", encoding="ascii") as f:
             f.write("rubbish" * 1000)
         node = start("web1", "--state", state)
-        expect("state.db.bad-" in node.logged("event=state-moved-aside"))
+        aside = node.logged("event=state-moved-aside")
+        expect("state.db.bad-" in aside and "dropped=" in aside and "cannot be read" in aside)
         node.logged("event=state-unreadable")
         node.ready()
+        expect("database was moved aside: it is damaged" in node.logged("event=cold why="))
+        expect("moved aside: it is damaged" in node.status()["start"], node.status())
         soon(lambda: rows(start.folder, "SELECT count(*) FROM accord_changes WHERE op = 'clear'")
              == [(1,)], "everything is cleared in its stead")
 

@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 #include "cli/demo/lead.h"
 
+#include <signal.h>
 #include <sys/wait.h>
 
 enum {
@@ -195,6 +196,15 @@ bool lead_start_workers(struct demo_conductor *c)
 /* ---- the end -------------------------------------------------------------------------------
  */
 
+/* A node that is asked to end before it can be is ended by the signal itself. */
+static bool was_beginning(const struct demo_conductor *c, size_t i)
+{
+    const struct demo_node *n = &c->stage.nodes[i];
+
+    return c->result.interrupted && !n->ready[0] && WIFSIGNALED(n->ended) &&
+           WTERMSIG(n->ended) == SIGTERM;
+}
+
 void lead_finish(struct demo_conductor *c)
 {
     struct demo_progress *p = &c->progress;
@@ -222,7 +232,7 @@ void lead_finish(struct demo_conductor *c)
      * unless it had to be forced. */
     for (size_t i = 0; unclean > 0 && !had_problems && i < c->world.options.nodes; i++) {
         char how[128];
-        if (c->stage.nodes[i].ended == 0)
+        if (c->stage.nodes[i].ended == 0 || was_beginning(c, i))
             continue;
         describe_end(c->stage.nodes[i].ended, how, sizeof how);
         demo_result_problem(&c->result, "the node %s, asked to stop, %s", c->world.name[i],

@@ -155,6 +155,20 @@ void demo_report_failures(const struct demo_world *w, const struct demo_result *
         fprintf(f, "  PROBLEM: %s\n", r->problems[i]);
 }
 
+void demo_report_verdict(const struct demo_result *r, FILE *stream)
+{
+    const char *verdict = "every promise held";
+
+    if (r->totals.broken > 0)
+        verdict = "A PROMISE WAS BROKEN";
+    else if (r->problem_count > 0)
+        verdict = "FAILED";
+    else if (r->interrupted)
+        verdict = r->on_ns_long > 0 ? "interrupted; every promise held until then"
+                                    : "interrupted before anything was judged";
+    fprintf(stream, "  %s\n", verdict);
+}
+
 void demo_report_table(const struct demo_world *w, const struct demo_result *r, FILE *stream)
 {
     fprintf(stream, "\n");
@@ -167,10 +181,6 @@ void demo_report_table(const struct demo_world *w, const struct demo_result *r, 
         fprintf(stream, "\n");
     }
     demo_report_failures(w, r, stream);
-    if (r->totals.broken == 0 && r->problem_count == 0)
-        fprintf(stream, r->interrupted ? "  interrupted; every promise held until then\n"
-                                       : "  every promise held\n");
-    else
-        fprintf(stream, "  %s\n", r->totals.broken > 0 ? "A PROMISE WAS BROKEN" : "FAILED");
+    demo_report_verdict(r, stream);
     fflush(stream);
 }

@@ -51,6 +51,8 @@ MUST_CHECK int demo_report_json(const struct demo_world *w, const struct demo_re
 /* The broken promises that were told in full, and the problems: a line each. */
 void demo_report_failures(const struct demo_world *w, const struct demo_result *r,
                           FILE *stream);
+/* The last line of a table. */
+void demo_report_verdict(const struct demo_result *r, FILE *stream);
 /* One line on a broken promise. */
 void demo_failure_text(const struct demo_world *w, const struct demo_failure *f, char *text,
                        size_t text_bytes);

@@ -82,7 +82,6 @@ static void verdict_rows(const struct torture *t, FILE *f)
 void torture_report_table(const struct torture *t, FILE *f)
 {
     const struct demo_result *r = &t->c.result;
-    bool good = r->totals.broken == 0 && r->problem_count == 0;
 
     fprintf(f, "\n");
     if (r->on_ns_long > 0) {
@@ -90,11 +89,7 @@ void torture_report_table(const struct torture *t, FILE *f)
         verdict_rows(t, f);
     }
     demo_report_failures(&t->c.world, r, f);
-    if (good)
-        fprintf(f, r->interrupted ? "  interrupted; every promise held until then\n"
-                                  : "  every promise held\n");
-    else
-        fprintf(f, "  %s\n", r->totals.broken > 0 ? "A PROMISE WAS BROKEN" : "FAILED");
+    demo_report_verdict(r, f);
     if (!t->options.scenario)
         fprintf(f, "  the same faults again: --seed %llu\n",
                 (unsigned long long)t->options.seed);

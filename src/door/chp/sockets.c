@@ -83,9 +83,9 @@ static int bind_all(struct chp_sockets *s, const struct chp_address *a,
         if (error == EADDRINUSE)
             return fail(
                 why, ACCORD_E_CONFLICT,
-                "%s: port %d, for %s, is in use: CHP takes three ports, from %d on; stop "
-                "what listens there, or give another",
-                a->text, port, what[i], a->port);
+                "%s: port %d, for %s, is in use: CHP takes three ports, here %d to %d; stop "
+                "what listens there (ss -ltnp), or give a port of which all three are free",
+                a->text, port, what[i], a->port, a->port + SOCKETS - 1);
         return fail(why, error == EACCES ? ACCORD_E_DENIED : ACCORD_E_IO, "%s: port %d: %s",
                     a->text, port, zmq_strerror(error));
     }

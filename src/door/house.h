@@ -299,6 +299,14 @@ static inline void house_pass(struct house *h, uint64_t ms)
     }
 }
 
+/* As a node that has applied that entry says it (core/trail.c). */
+static inline uint64_t house_hash(const struct house *h, uint64_t position)
+{
+    if (position == 0 || position > h->newest)
+        return 0;
+    return cursor_hash(0, position, h->log[position - 1].change.message) | 1;
+}
+
 /* Another node writes a join or a beat into the log. */
 static inline void house_beat(struct house *h, const char *name, struct id128 incarnation,
                               uint64_t applied, uint64_t epoch)
@@ -315,6 +323,7 @@ static inline void house_beat(struct house *h, const char *name, struct id128 in
                                     .incarnation = incarnation,
                                     .nonce = h->newest,
                                     .applied = applied,
+                                    .applied_hash = house_hash(h, applied),
                                     .lease_epoch = epoch}};
 }
 

@@ -169,6 +169,13 @@ static void told(void *context, const char *node, int standing)
     (void)json_array_append_new(s->lists[standing], json_string(node));
 }
 
+int removal_id_check(const char *verb, const char *id)
+{
+    if (!id || (id[0] && strlen(id) <= RETRY_ID_BYTES_MAX))
+        return EXIT_OK;
+    return usage_error(verb, "--id: an id has 1 to %d bytes", RETRY_ID_BYTES_MAX);
+}
+
 void removal_options(struct accord_remove_options *o, bool soft, uint64_t wait_ms,
                      struct standings *s)
 {

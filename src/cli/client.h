@@ -50,6 +50,8 @@ struct standings {
 /* What --soft and --wait ask for; wait_ms is WAIT_NOT_ASKED without --wait. `s` is borrowed
  * until the removal is done. */
 #define WAIT_NOT_ASKED (ACCORD_FOREVER - 1)
+/* EXIT_OK, or after saying what is wrong with --id (NULL: not given). */
+MUST_CHECK int removal_id_check(const char *verb, const char *id);
 void removal_options(struct accord_remove_options *o, bool soft, uint64_t wait_ms,
                      struct standings *s);
 /* change_done() of a removal: with --wait it also says who confirmed, who lapsed, and, where

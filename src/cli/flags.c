@@ -28,9 +28,9 @@ static int store_ms(const char *verb, const struct flag *f, const char *value)
                            "%s: \"%s\" is no duration; write 500ms, 5s, 10m, 1h, 2d or never",
                            f->name, value);
     if (ns == 0 && f->kind == FLAG_LIFE)
-        return usage_error(verb,
-                           "%s: \"%s\" keeps nothing; write 500ms, 5s, 10m, 1h, 2d or never",
-                           f->name, value);
+        return usage_error(
+            verb, "%s: \"%s\" is no time at all; write 500ms, 5s, 10m, 1h, 2d or never",
+            f->name, value);
     *(uint64_t *)f->into = (ns + NS_PER_MS - 1) / NS_PER_MS;
     return EXIT_OK;
 }
@@ -123,7 +123,7 @@ int flags_read(struct asked *out, const struct flag *flags, size_t flag_count, i
 {
     const struct flag common[] = {{"--socket", FLAG_TEXT, &out->socket},
                                   {"--json", FLAG_ON, &out->json},
-                                  {"--timeout", FLAG_MS, &out->timeout_ms}};
+                                  {"--timeout", FLAG_LIFE, &out->timeout_ms}};
     struct seen seen = {.count = 0};
     int kept = 1;
 

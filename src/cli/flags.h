@@ -16,7 +16,7 @@ enum flag_kind {
     FLAG_TEXT,  /* const char * */
     FLAG_TEXTS, /* struct texts: tags; may be repeated */
     FLAG_MS,    /* uint64_t milliseconds, written "500ms", "5s", "1h", "never" */
-    FLAG_LIFE,  /* the same, but more than 0: how long something is kept */
+    FLAG_LIFE,  /* the same, but more than 0 */
     FLAG_NUMBER /* uint64_t */
 };
 

@@ -19,7 +19,9 @@
     EXIT(USAGE, 2, "the command line or a setting is wrong")                                   \
     EXIT(FATAL, 3,                                                                             \
          "serve: the node had to end (its name is taken, the state folder is in use)")         \
-    EXIT(DOWN, 4, "no daemon answers at the socket, or permission was denied")                 \
+    EXIT(DOWN, 4,                                                                              \
+         "no daemon answers at the socket, permission was denied, or it has no connection "    \
+         "left")                                                                               \
     EXIT(MISS, 5, "get: not there")                                                            \
     EXIT(UNSURE, 6, "the node cannot know whether its copies are current")                     \
     EXIT(STALE, 7, "get: a value, but stale")                                                  \

@@ -21,6 +21,8 @@ int verb_clear(int argc, char **argv)
                                  {"--id", FLAG_TEXT, &o.id}};
     int code = flags_read(&asked, flags, COUNT_OF(flags), argc, argv);
 
+    if (code == EXIT_OK)
+        code = removal_id_check("clear", o.id);
     if (code != EXIT_OK)
         return code;
     if (all && asked.word_count > 0)

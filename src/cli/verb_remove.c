@@ -72,6 +72,8 @@ int remove_verb(int argc, char **argv)
                                  {"--id", FLAG_TEXT, &r.options.id}};
     int code = flags_read(&asked, flags, COUNT_OF(flags), argc, argv);
 
+    if (code == EXIT_OK)
+        code = removal_id_check(argv[0], r.options.id);
     if (code != EXIT_OK)
         return code;
     if (asked.word_count == 0)

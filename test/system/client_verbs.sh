@@ -43,6 +43,8 @@ is a-flag-without-its-value-says-so explains '--socket wants a value' 2 status -
 is serve-names-both explains '--name is given twice, as "a" and "b"' 2 serve --name a --name b
 is relay-too explains '--to is given twice' 2 relay --to a --to=b
 is an-empty-tag-is-refused explains '--tag: a tag has 1 to 8192 bytes' 2 set k v --tag ''
+is an-empty-id-is-refused explains '--id: an id has 1 to 64 bytes' 2 remove k --id ''
+is no-time-to-answer-is-refused explains '"0s" is no time at all' 2 get k --timeout 0s
 is remove-by-tag-wants-tags explains 'one or more tags are expected' 2 remove --tag
 : >"$tmp/file"
 is a-file-is-no-socket explains 'that is no socket; name the daemon' 4 get k --socket "$tmp/file"
@@ -223,9 +225,9 @@ for command in 'get c --json' 'set c 6' status nodes version 'ping --all' --help
     is "a-full-disk-is-told-by-$(echo "$command" | tr ' ' -)" full 1 $command
 done
 is who-closes-a-pipe-gets-no-message sh -c "'$accord' --help 2>'$tmp/err' | head -n 1 >/dev/null; ! [ -s '$tmp/err' ]"
-is a-life-of-nothing-is-refused explains 'keeps nothing' 2 set nothing v --ttl 0s
+is a-life-of-nothing-is-refused explains 'is no time at all' 2 set nothing v --ttl 0s
 is and-nothing-is-stored run 5 get nothing
-is memoize-refuses-it-too explains 'keeps nothing' 2 memoize nothing --ttl 0 -- echo hi
+is memoize-refuses-it-too explains 'is no time at all' 2 memoize nothing --ttl 0 -- echo hi
 is clear-takes-a-name-or-all explains 'give a namespace or --all, not both' 2 clear k --all
 is clear-of-what-is-not-declared explains 'only declared ones can be cleared' 2 clear page
 is demo-wants-a-bus-there-is explains 'names no bus of this build' 2 demo --bus foo:x

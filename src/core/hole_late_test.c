@@ -481,8 +481,12 @@ TEST(hole_that_is_read_again_takes_nothing_from_before_it_for_missed)
     struct fleet *f = fleet_new(NULL);
     struct fleet_node *n = alone(f);
 
+    size_t first = f->log_count;
+    for (unsigned i = 0; i < 1100; i++) /* more than the trail remembers */
+        fleet_insert(f, CHANGE_REMOVE, "a");
     say(f, CHANGE_BEAT, 1, "");
-    fleet_run(f, 20 * NS_PER_MS);
+    while (fleet_status(f, n).cursor.position < f->newest)
+        fleet_run(f, NS_PER_MS);
     say(f, CHANGE_REMOVE, 2, "k");
     fleet_miss(n, f->newest, 1);
     fleet_run(f, 20 * NS_PER_MS);
@@ -490,12 +494,40 @@ TEST(hole_that_is_read_again_takes_nothing_from_before_it_for_missed)
     while (fleet_status(f, n).gaps == 0 || !fleet_status(f, n).attached)
         fleet_run(f, NS_PER_MS / 10);
     uint64_t applied = fleet_status(f, n).applied_changes;
-    struct entry e = {.position = f->entries[0].position, .change = f->entries[0].held.change};
+    struct entry e = {.position = f->entries[first].position,
+                      .change = f->entries[first].held.change};
     fleet_step(
         f, n,
         &(struct event){.type = EVENT_BUS_ENTRIES, .entries = {.entries = &e, .count = 1}});
     CHECK(fleet_status(f, n).applied_changes == applied);
     fleet_run(f, 200 * NS_PER_MS);
     CHECK(fleet_status(f, n).holes_replayed == 1 && fleet_status(f, n).fresh);
+    fleet_free(f);
+}
+
+/* Who was silent may have come back and have a lease: its sign of life is what is missing. */
+TEST(hole_makes_a_strict_removal_wait_for_who_seemed_silent)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+    struct request r = fleet_remove("k");
+
+    r.want_strict = true;
+    r.wait_ns = 20 * NS_PER_S;
+    say(f, CHANGE_BEAT, 1, "");
+    fleet_run(f, 12 * FLEET_L);
+    struct fleet_answer *a = fleet_request(f, n, r);
+    fleet_run(f, 200 * NS_PER_MS);
+    CHECK(a->count == 1 && a->reply.status == ACCORD_OK); /* nobody else is there */
+    say(f, CHANGE_BEAT, 2, "");
+    fleet_miss(n, f->newest, 1000);
+    say(f, CHANGE_BEAT, 3, "");
+    while (fleet_status(f, n).gaps == 0)
+        fleet_run(f, NS_PER_MS / 10);
+    fleet_miss(n, f->newest, 1000); /* nor when it is read again */
+    a = fleet_request(f, n, r);
+    fleet_run(f, FLEET_L / 2);
+    CHECK(fleet_status(f, n).holes_open == 1);
+    CHECK(a->count == 0);
     fleet_free(f);
 }

@@ -375,6 +375,33 @@ TEST(a_clean_stop_saves_its_last_place)
     pair_done(&p);
 }
 
+/* The bus has proven the place, and then the log is cut back: what stands there now was not
+ * applied by the earlier segment. Positions have gaps, so that nothing stands at the place. */
+TEST(a_saved_place_that_is_not_met_again_costs_what_was_inherited)
+{
+    struct pair p;
+
+    pair_start(&p);
+    fleet_kill(p.f, p.web2);
+    fixture_done(&p.web2->segment);
+    fleet_run(p.f, 2 * NS_PER_S);
+    pair_kill(&p);
+    uint64_t place = p.web1->saved.position;
+    fleet_start_resumed(p.f, p.web1, &p.old);
+    while (!fleet_status(p.f, p.web1).attached)
+        fleet_run(p.f, NS_PER_MS / 4);
+    CHECK(p.web1->read_position < place);
+    while (p.f->log_count > 0 && p.f->entries[p.f->log_count - 1].position >= place)
+        p.f->log_count--;
+    p.f->newest = place; /* the next number is beyond it */
+    fleet_insert(p.f, CHANGE_REMOVE, "kept");
+    fleet_run(p.f, 5 * NS_PER_S);
+    CHECK(fleet_status(p.f, p.web1).drops[DROP_REPLACED] == 1);
+    CHECK(!fleet_hits(p.f, p.web1, "other", "v"));
+    CHECK(!fleet_hits(p.f, p.web1, "kept", "v"));
+    pair_done(&p);
+}
+
 /* ---- the theorem ---------------------------------------------------------------------------
  */
 

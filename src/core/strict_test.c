@@ -481,6 +481,27 @@ TEST(strict_removal_is_unknown_when_the_epoch_changes_before_the_answer)
     fleet_free(f);
 }
 
+/* The bus that took it was already another one than the log that is read here. */
+TEST(strict_removal_that_another_epoch_took_is_unknown)
+{
+    struct fleet *f = three(/* ripe= */ true);
+    bool changed = false;
+
+    expect(f, ACCORD_E_TIMEOUT, "the log has changed since; remove it again");
+    struct fleet_answer *a = fleet_request(f, &f->nodes[0], strictly("k", 10 * NS_PER_S));
+    while (!changed) {
+        for (size_t i = 0; i < f->message_count && !changed; i++) {
+            struct fleet_message *m = &f->messages[i];
+            changed = m->kind == FLEET_PUBLISHED && m->node == 0;
+            m->after += changed;
+        }
+        fleet_run(f, NS_PER_MS / 4);
+    }
+    fleet_run(f, 100 * NS_PER_MS);
+    CHECK(a->count == 1);
+    fleet_free(f);
+}
+
 TEST(strict_removal_that_waits_not_at_all_is_published_and_unknown)
 {
     struct fleet *f = three(/* ripe= */ true);

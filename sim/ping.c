@@ -6,22 +6,24 @@
  * it asked; and after all has healed everybody answers.
  *
  * They draw from numbers of their own, so that the other eight worlds are what they were before
- * there were pings. No seed of seeds/kept.txt from before is among these. */
+ * there were pings; the theme "ping" has them in each. No seed of seeds/kept.txt from before is
+ * among these. */
 #include "sim/sim.h"
 
 #include <stdio.h>
 
+enum { ASK, ASK_LAST, ANSWER_UNASKED }; /* what is to happen */
 enum { WORLDS = 9, WORLD = 1, PING_WAIT_MS_MAX = 8000, ID_DIGITS = 16 };
 #define PING_EVERY_NS (2 * NS_PER_S)
 
 static bool has_pings(const struct sim *s)
 {
-    return s->seed % WORLDS == WORLD;
+    return s->plan.theme == THEME_PING || s->seed % WORLDS == WORLD;
 }
 
-static void push(struct sim *s, uint64_t at_ns, bool last)
+static void push(struct sim *s, uint64_t at_ns, uint64_t what)
 {
-    sim_push(s, (struct happening){.at_ns = at_ns, .kind = HAPPEN_NEW_PING, .a = last});
+    sim_push(s, (struct happening){.at_ns = at_ns, .kind = HAPPEN_NEW_PING, .a = what});
 }
 
 void ping_begin(struct sim *s)
@@ -31,8 +33,8 @@ void ping_begin(struct sim *s)
     s->ping_rng.state = s->seed ^ 0x70696e67;
     if (!has_pings(s))
         return;
-    push(s, s->now_ns + rng_below(&s->ping_rng, PING_EVERY_NS), /* last= */ false);
-    push(s, s->ends_ns + s->plan.heal_ns * 6 / 10, /* last= */ true);
+    push(s, s->now_ns + rng_below(&s->ping_rng, PING_EVERY_NS), ASK);
+    push(s, s->ends_ns + s->plan.heal_ns * 6 / 10, ASK_LAST);
 }
 
 /* ---- asking --------------------------------------------------------------------------------
@@ -71,13 +73,66 @@ static struct bytes some_name(struct sim *s)
     return bytes_of_text(copy);
 }
 
+/* One that was not there when it was asked has to be asked again. */
+static void restart_one(struct sim *s)
+{
+    struct host *h = &s->hosts[s->host_count - 1];
+
+    if (s->plan.theme != THEME_PING || h->index == 0 || h->absent || !h->daemon.alive)
+        return;
+    fault_crash(s, h);
+    sim_push(s, (struct happening){.at_ns = s->now_ns + rng_below(&s->ping_rng, NS_PER_S / 5),
+                                   .kind = HAPPEN_START,
+                                   .host = h->index});
+}
+
+/* Whoever was not asked, and is no host, answers a question nevertheless. */
+static void answer_unasked(struct sim *s, const char *text)
+{
+    struct change c = {.op = CHANGE_BEAT,
+                       .message = {rng_next(&s->ping_rng) | 1, 0x9109},
+                       .origin = bytes_of_text("nosy"),
+                       .incarnation = {UINT64_MAX, 1},
+                       .nonce = 1,
+                       .about = bytes_of_text(text),
+                       .wall_ms = wall_next(s)};
+
+    if (bus_primary(s))
+        bus_take(s, s->bus.primary, &c);
+}
+
+/* A question to one, which the bus has in hand just now: so later. */
+static void overhear(struct sim *s, const struct change *c)
+{
+    static const char ask_word[] = "ask ", answer[] = "answer ", rest[] = " done 0.1.0 fresh";
+    size_t head = sizeof ask_word - 1, word = sizeof answer - 1;
+
+    if (s->plan.theme != THEME_PING || c->op != CHANGE_BEAT || s->healing ||
+        c->about.size_bytes < head + ID_DIGITS || memcmp(c->about.data, ask_word, head) != 0 ||
+        memchr(c->about.data, '*', c->about.size_bytes) || !rng_chance(&s->ping_rng, 200))
+        return;
+    char *text = sim_alloc(s, word + ID_DIGITS + sizeof rest);
+    memcpy(text, answer, word);
+    memcpy(text + word, c->about.data + head, ID_DIGITS);
+    memcpy(text + word + ID_DIGITS, rest, sizeof rest);
+    sim_push(s, (struct happening){.at_ns = s->now_ns,
+                                   .kind = HAPPEN_NEW_PING,
+                                   .a = ANSWER_UNASKED,
+                                   .thing = text});
+}
+
 void ping_happens(struct sim *s, const struct happening *x)
 {
     uint64_t longest_ms = u64_min(PING_WAIT_MS_MAX, s->plan.heal_ns / 2 / NS_PER_MS);
 
-    if (x->a) { /* all has healed; whoever is asked has a long time to answer */
+    if (x->a == ANSWER_UNASKED) {
+        answer_unasked(s, x->thing);
+        return;
+    }
+    if (x->a == ASK_LAST) { /* all has healed; whoever is asked has a long time to answer */
         struct host *h = &s->hosts[0];
         s->last_ping = s->call_count;
+        restart_one(s);
         if (!h->absent && host_takes(s, h))
             ask(s, h, bytes_of_text("*"),
                 u64_min(s->plan.heal_ns * 3 / 10 / NS_PER_MS, LETTER_WAIT_MS_MAX));
@@ -90,7 +145,7 @@ void ping_happens(struct sim *s, const struct happening *x)
     size_t times = rng_chance(&s->ping_rng, 30) ? LETTERS_MAX + 1 : 1;
     for (size_t i = 0; h && i < times; i++)
         ask(s, h, to, 1 + rng_below(&s->ping_rng, longest_ms));
-    push(s, s->now_ns + 1 + rng_below(&s->ping_rng, 2 * PING_EVERY_NS), /* last= */ false);
+    push(s, s->now_ns + 1 + rng_below(&s->ping_rng, 2 * PING_EVERY_NS), ASK);
 }
 
 /* ---- what the bus took ---------------------------------------------------------------------
@@ -101,6 +156,7 @@ void ping_taken(struct sim *s, const struct change *c)
     static const char word[] = "answer ";
     size_t head = sizeof word - 1;
 
+    overhear(s, c);
     if (c->op != CHANGE_BEAT || c->about.size_bytes < head + ID_DIGITS ||
         memcmp(c->about.data, word, head) != 0)
         return;
@@ -145,6 +201,19 @@ static void check_row(struct sim *s, const struct call *c, const struct core_ans
         sim_fail(s, "letters", "%s has answered, which is no host", a->name);
 }
 
+/* However often it answers, it is told of once. */
+static void check_once(struct sim *s, const struct reply *r, const struct core *core,
+                       const struct core_answer *a)
+{
+    struct core_answer other;
+    size_t count = 0;
+
+    for (size_t at = 0; a->answered && core_answer(core, r->letter, &at, &other);)
+        count += other.answered && id128_equal(other.incarnation, a->incarnation);
+    if (count > 1)
+        sim_fail(s, "letters", "%s is told of %zu times", a->name, count);
+}
+
 /* The last question of all, to everybody. */
 static void check_all(struct sim *s, const struct reply *r, const struct core *core)
 {
@@ -168,6 +237,7 @@ void ping_replied(struct sim *s, struct host *h, const struct call *c, const str
     SOMETIMES(r->status == ACCORD_E_FULL, "ping: too many");
     for (size_t at = 0; core_answer(core, r->letter, &at, &a);) {
         check_row(s, c, &a);
+        check_once(s, r, core, &a);
         answered += a.answered;
         silent += !a.answered;
         SOMETIMES(a.answered && a.asked > 1, "ping: answered, but not at once");

@@ -4,8 +4,9 @@
  * (a swarm: a run with few kinds goes deeper into each than a run with all), and the load. */
 #include "sim/sim.h"
 
-const char *const theme_words[THEMES] = {"none", "lease", "strict",  "reuse",   "hole",
-                                         "heir", "fence", "shorter", "stranger"};
+const char *const theme_words[THEMES] = {"none",  "lease", "strict", "reuse",
+                                         "hole",  "heir",  "fence",  "shorter",
+                                         "holes", "ping",  "cut",    "stranger"};
 
 static void draw_fleet(struct plan *p, struct rng *r)
 {
@@ -368,6 +369,58 @@ static void bend_to_shorter(struct plan *p, struct rng *r)
     p->live_ns = 4 * p->max_stale_ns + rng_below(r, 16 * p->max_stale_ns);
 }
 
+/* Many holes, of several senders at once, and origins that do not answer: so that one is found
+ * in what is read again for another, and a host dies, or answers, while some are open. */
+static void bend_to_holes(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_ONE_WAY, FAULT_CUT,        FAULT_PAUSE,
+                                       FAULT_CRASH,   FAULT_STEP_CRASH, FAULT_READER_KILL};
+    static const unsigned weights[] = {6, 6, 6, 8, 4, 2};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->hosts = p->present = 3;
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 1000 : 3000) * NS_PER_MS;
+    p->keeps_place = p->stores_segment = true;
+    p->retain_ns = 3600 * NS_PER_S;
+    p->soon_permille = 900;
+    p->restart_max_ns = 500 * NS_PER_MS;
+    p->bus_timeout_ns = 200 * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, 60 * NS_PER_MS);
+    p->permille[FAULT_HOLE] = 20 + (unsigned)rng_below(r, 130);
+    p->permille[FAULT_DUPLICATE] = (unsigned)rng_maybe(r, 200);
+    p->fault_every_ns = p->max_stale_ns * (2 + rng_below(r, 6)) / 2;
+    p->hot_keys = KEYS;
+    p->strict_permille = 300;
+    p->die_permille = p->wide_permille = p->outbox_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (4 + rng_below(r, 20));
+    p->load_every_ns = p->max_stale_ns / 30;
+    p->read_every_ns = p->max_stale_ns / 20;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 15 * p->max_stale_ns;
+}
+
+/* The same, mostly while something is read again. Positions have gaps, so that what comes next
+ * may stand where nothing stood: else the trail tells. */
+static void bend_to_cut(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_TRUNCATE, FAULT_RESTORE, FAULT_CRASH, FAULT_CUT};
+    static const unsigned weights[] = {30, 3, 3, 2};
+
+    bend_to_shorter(p, r);
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->position_gap = 1 + (unsigned)rng_below(r, 6);
+    if (rng_below(r, 2) == 0) {
+        p->permille[FAULT_HOLE] = 30 + (unsigned)rng_below(r, 170);
+    } else { /* or while a host that has just started reads up to its place */
+        p->weight[FAULT_CRASH] += 20;
+        p->weights += 20;
+    }
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, p->max_stale_ns / 4);
+    p->fault_every_ns = p->max_stale_ns / (1 + rng_below(r, 4));
+    p->write_every_ns = p->max_stale_ns / (4 + rng_below(r, 20));
+}
+
 /* Strangers write what no host may believe, by hand and in the name of a host, while hosts are
  * late to hear of a removal, so that a forged word would make it look done. */
 static void bend_to_stranger(struct plan *p, struct rng *r)
@@ -419,14 +472,15 @@ static void bend(struct plan *p, struct rng dice, enum theme wanted)
         [THEME_LEASE] = bend_to_lease,     [THEME_STRICT] = bend_to_strict,
         [THEME_REUSE] = bend_to_reuse,     [THEME_HOLE] = bend_to_hole,
         [THEME_HEIR] = bend_to_heir,       [THEME_FENCE] = bend_to_fence,
-        [THEME_SHORTER] = bend_to_shorter, [THEME_STRANGER] = bend_to_stranger};
+        [THEME_SHORTER] = bend_to_shorter, [THEME_HOLES] = bend_to_holes,
+        [THEME_CUT] = bend_to_cut,         [THEME_STRANGER] = bend_to_stranger};
 
     rng_next(&dice);
     enum theme theme = theme_of(rng_below(&dice, 100));
     if (p->quiet || p->lagging_permille > 0)
         return;
     p->theme = wanted != THEME_NONE ? wanted : theme;
-    if (p->theme != THEME_NONE)
+    if (benders[p->theme])
         benders[p->theme](p, &dice);
 }
 

@@ -113,6 +113,10 @@ enum theme {
     THEME_HEIR,    /* short outages, and restarts soon after them */
     THEME_FENCE,   /* replicas that lag, restarts and outages nearly as long as hold_off */
     THEME_SHORTER, /* logs cut back in silence while hosts start, read, or have a hole */
+    THEME_HOLES,   /* so many holes that they overlap, and whoever has one dies; never by chance
+                    */
+    THEME_PING,    /* any world, and questions in it; never by chance */
+    THEME_CUT,     /* logs cut back in silence while they are read again; never by chance */
     THEME_STRANGER, /* signed changes, and entries of who has no key; never by chance */
     THEMES
 };

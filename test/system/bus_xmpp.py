@@ -346,6 +346,46 @@ def ten_thousand_removals_while_disconnected_arrive_all():
         expect([k for k in now if k.startswith("drops_") and now[k] != drops[k]] == [], "drops", now)
 
 
+def drops(client):
+    return sum(n for name, n in client.map("ACCORD.STATUS").items() if name.startswith("drops_"))
+
+
+@test
+def beats_that_were_missed_are_no_hole():
+    with fleet() as (start, server), proxied(server.port) as proxy:
+        _, (a, b) = joined(start, server.url(), server.url(port=proxy.port))
+        kept(b, "stays", "k")
+        all_is_said(b)
+
+        def beats(count):
+            said = int(a.map("ACCORD.STATUS")["beats_sent"]) + count
+            soon(lambda: int(a.map("ACCORD.STATUS")["beats_sent"]) >= said, "beats of a")
+
+        for removes in False, True:
+            before = drops(b)
+            soon(lambda: fresh(b), "b is sure")
+            proxy.ask("cut")
+            beats(3)
+            if removes:
+                a.ask("DEL", "k")
+                all_is_said(a)
+            beats(3)
+            soon(lambda: not fresh(b), "b is cut off")
+            proxy.ask("heal")
+            soon(lambda: fresh(b), "b is sure again")
+            beats(2)
+            soon(lambda: fresh(b), "and stays so")
+            status = b.map("ACCORD.STATUS")
+            expect(status["gaps"] == 0 and drops(b) == before, status)
+        expect(state(b, "stays") == "hit" and state(b, "k") == "miss")
+        node = start("web3", bus=server.url())
+        node.ready()
+        c = node.client()
+        beats(2)
+        soon(lambda: fresh(c), "c is sure")
+        expect(c.map("ACCORD.STATUS")["gaps"] == 0, c.map("ACCORD.STATUS"))
+
+
 @test
 def drop_destroys_the_room_and_no_other():
     with fleet() as (start, server):

@@ -21,6 +21,11 @@ size_t xmpp_beside_print(const struct xmpp_beside *b, char out[XMPP_BESIDE_BYTES
         used +=
             snprintf(out + used, XMPP_BESIDE_BYTES_MAX - (size_t)used,
                      " batch='%" PRIx64 " %u %u %u'", b->batch, b->count, b->part, b->parts);
+    if (b->voice.first > 0)
+        used += snprintf(out + used, XMPP_BESIDE_BYTES_MAX - (size_t)used,
+                         " voice='%016" PRIx64 "%016" PRIx64 " %" PRIu64 " %" PRIu64 "'",
+                         b->voice.incarnation.high, b->voice.incarnation.low, b->voice.first,
+                         b->voice.kept);
     return (size_t)used;
 }
 
@@ -72,6 +77,19 @@ bool xmpp_beside_parse(const char *log, const char *at, const char *state, const
         return false;
     *out = b;
     return true;
+}
+
+struct xmpp_voice xmpp_voice_parse(const char *text)
+{
+    struct xmpp_voice v = {.first = 0};
+    int end = -1;
+
+    if (!text || strlen(text) < 33 ||
+        !hex_parse(bytes_of(text, 32), &v.incarnation.high, &v.incarnation.low) ||
+        sscanf(text + 32, " %" SCNu64 " %" SCNu64 "%n", &v.first, &v.kept, &end) != 2 ||
+        text[32 + end] || v.kept >= v.first || id128_is_none(v.incarnation))
+        return (struct xmpp_voice){.first = 0};
+    return v;
 }
 
 static uint64_t print_of(struct id128 message)

@@ -3,7 +3,8 @@
 /* beside.h - what stands beside a text in the room, for machines: where the sender of a message
  * stood in the log, and its changes as records (docs/decision/xmpp.md).
  *
- *     <accord xmlns='accord:bus:1' log='LOG' at='ID' state='…' batch='…'>records</accord>
+ *     <accord xmlns='accord:bus:1' log='LOG' at='ID' state='…' batch='…' voice='…'>
+ *     records</accord>
  *
  *   log    the log, 32 hexadecimal digits
  *   at     the archive's id of the newest archived message that the sender had counted
@@ -13,6 +14,8 @@
  *   records  of docs/format/change.txt, one after the other, as a zlib stream in base64
  *   batch  id (hex), how many changes, part, parts (0 of 1: whole); absent: `begin`, which
  * opens the epoch, if `at` is the newest message of the archive indeed
+ *   voice  incarnation (hex), the sequence of the batch's first change, and that of its last
+ *          archived change before the batch (missed.h); left out where that is not known
  */
 #ifndef ACCORD_BUS_XMPP_BESIDE_H
 #define ACCORD_BUS_XMPP_BESIDE_H
@@ -31,6 +34,12 @@ enum {
 
 #define XMPP_BESIDE_NS "accord:bus:1"
 
+struct xmpp_voice {
+    struct id128 incarnation;
+    uint64_t first; /* 0: not said */
+    uint64_t kept;  /* 0: none; always before `first` */
+};
+
 struct xmpp_beside {
     struct id128 log;
     char at[XMPP_AID_BYTES_MAX]; /* "": the archive was empty */
@@ -41,6 +50,7 @@ struct xmpp_beside {
     bool begin;
     uint64_t batch;
     uint32_t count, part, parts;
+    struct xmpp_voice voice;
 };
 
 /* The element's beginning, up to its '>'. */
@@ -49,6 +59,9 @@ size_t xmpp_beside_print(const struct xmpp_beside *b, char out[XMPP_BESIDE_BYTES
 /* From the attributes; NULL: there is none. False: torn; *out is untouched. */
 MUST_CHECK bool xmpp_beside_parse(const char *log, const char *at, const char *state,
                                   const char *batch, struct xmpp_beside *out);
+
+/* From its attribute; NULL, or what cannot be read: not said. */
+struct xmpp_voice xmpp_voice_parse(const char *voice);
 
 /* Whether an archive's id may stand in an attribute as it is, and is not too long. */
 bool xmpp_aid_is_valid(const char *aid);

@@ -22,12 +22,14 @@ static const char *value_of(const char *head, const char *name, char out[256])
 
 static bool read_back(const struct xmpp_beside *b, struct xmpp_beside *out)
 {
-    char head[XMPP_BESIDE_BYTES_MAX], text[4][256];
+    char head[XMPP_BESIDE_BYTES_MAX], text[5][256];
 
     CHECK(xmpp_beside_print(b, head) < sizeof head);
-    return xmpp_beside_parse(value_of(head, "log", text[0]), value_of(head, "at", text[1]),
-                             value_of(head, "state", text[2]), value_of(head, "batch", text[3]),
-                             out);
+    bool good = xmpp_beside_parse(value_of(head, "log", text[0]), value_of(head, "at", text[1]),
+                                  value_of(head, "state", text[2]),
+                                  value_of(head, "batch", text[3]), out);
+    out->voice = xmpp_voice_parse(value_of(head, "voice", text[4]));
+    return good;
 }
 
 TEST(xmpp_beside_comes_out_as_it_went_in)
@@ -45,7 +47,8 @@ TEST(xmpp_beside_comes_out_as_it_went_in)
                             .batch = UINT64_MAX,
                             .count = PUBLISH_BATCH_MAX,
                             .part = 1,
-                            .parts = 2};
+                            .parts = 2,
+                            .voice = {{5, 6}, UINT64_MAX, UINT64_MAX - 1}};
     struct xmpp_beside back = {0};
 
     CHECK(read_back(&b, &back));
@@ -53,9 +56,32 @@ TEST(xmpp_beside_comes_out_as_it_went_in)
     CHECK(back.epoch == b.epoch && back.number == b.number && back.place == b.place);
     CHECK(back.floor == 7 && back.max_stale_ms == 15000 && back.max_stale_before_ms == 20000);
     CHECK(back.sets_max_stale && id128_equal(back.last, b.last) && !back.begin);
+    CHECK(id128_equal(back.voice.incarnation, b.voice.incarnation));
+    CHECK(back.voice.first == UINT64_MAX && back.voice.kept == UINT64_MAX - 1);
     CHECK(back.batch == b.batch && back.count == b.count && back.part == 1 && back.parts == 2);
     b = (struct xmpp_beside){.begin = true, .log = {1, 2}};
     CHECK(read_back(&b, &back) && back.begin && back.at[0] == '\0');
+    CHECK(back.voice.first == 0);
+}
+
+TEST(xmpp_voice_that_cannot_be_is_none)
+{
+    static const char *const bad[] = {
+        "",
+        "1 2 1",
+        "00000000000000010000000000000002",
+        "00000000000000010000000000000002 5",
+        "00000000000000010000000000000002 5 5",
+        "00000000000000010000000000000002 0 0",
+        "00000000000000010000000000000002 5 4 3",
+        "0000000000000001000000000000000g 5 4",
+        "00000000000000000000000000000000 5 4",
+    };
+
+    CHECK(xmpp_voice_parse(NULL).first == 0);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK(xmpp_voice_parse(bad[i]).first == 0);
+    CHECK(xmpp_voice_parse("00000000000000010000000000000002 5 4").kept == 4);
 }
 
 TEST(xmpp_beside_refuses_what_cannot_be)

@@ -35,8 +35,9 @@ struct xmpp_item {
     bool whole;        /* false: parts of it did not come; they are in the archive */
     uint64_t number;   /* archived changes before it */
     uint64_t place;    /* of its first entry; 0: archived */
+    uint32_t missed;   /* places before it that are left for beats that we have missed */
     uint32_t count;    /* entries */
-    struct id128 last; /* the archived change `number`: of what is not archived */
+    struct id128 last; /* the archived change `number` */
     struct xmpp_heard heard;
     uint32_t *offsets;      /* of records in heard.data; count of them */
     struct change *changes; /* of a text */

@@ -82,6 +82,52 @@ static uint32_t parts_of(struct xmpp_publisher *p, const struct batch *b)
     return parts;
 }
 
+/* Whose batch it is, where all of it is one incarnation's; none: not so. */
+static struct id128 sender_of(const struct batch *b)
+{
+    const struct change *first = &b->changes[b->fresh[0]];
+
+    for (size_t i = 0; i < b->count; i++) {
+        const struct change *c = &b->changes[b->fresh[i]];
+        if (c->sequence != first->sequence + i ||
+            !id128_equal(c->incarnation, first->incarnation))
+            return (struct id128){0, 0};
+    }
+    return first->sequence > 0 ? first->incarnation : (struct id128){0, 0};
+}
+
+/* What is said of our own sequence. An archived batch counts from when it is said, taken or
+ * not: what is too high a number here makes readers ask, what is too low would hide a removal
+ * from them. */
+static struct xmpp_voice voice_of(struct xmpp_publisher *p, const struct batch *b)
+{
+    struct id128 sender = sender_of(b);
+    uint64_t first = b->changes[b->fresh[0]].sequence, last = first + b->count - 1;
+
+    if (id128_is_none(sender)) {
+        p->incarnation = sender;
+        return (struct xmpp_voice){.first = 0};
+    }
+    if (!id128_equal(sender, p->incarnation)) { /* of what it said before, only this is known */
+        p->incarnation = sender;
+        p->kept_known = first == 1;
+        p->kept = p->newest_first = p->newest_last = 0;
+    }
+    if (first > p->newest_last)
+        p->kept = p->newest_last;
+    else if (first >= p->newest_first) /* said once more, or the rest of it */
+        p->kept = first > p->newest_first ? first - 1 : p->kept;
+    else
+        p->kept_known = false;
+    struct xmpp_voice v = {sender, p->kept_known && p->kept < first ? first : 0, p->kept};
+    if (b->archived && last > p->newest_last) {
+        p->kept_known = p->kept_known || p->newest_last == 0;
+        p->newest_first = first > p->newest_last ? first : p->newest_first;
+        p->newest_last = last;
+    }
+    return v;
+}
+
 /* Where we stand, as the room knows it now. */
 static struct xmpp_beside beside_of(const struct xmpp_publisher *p, const struct batch *b)
 {
@@ -176,6 +222,7 @@ static int say(struct xmpp_publisher *p, struct batch *b, struct position *last,
     struct xmpp_room *r = p->room;
     struct xmpp_beside x = beside_of(p, b);
 
+    x.voice = voice_of(p, b);
     r->pending = (struct xmpp_pending){.batch = x.batch};
     snprintf(r->pending.id, sizeof r->pending.id, "accord-%016" PRIx64, x.batch);
     print_body(p, b);

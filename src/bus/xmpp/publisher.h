@@ -21,6 +21,11 @@ struct xmpp_publisher {
     char *body;
     struct change *list; /* of PUBLISH_BATCH_MAX */
     /* What is pending in the room: the messages, and the seat from which it was said. */
+    /* Of the incarnation that publishes here (missed.h): the newest batch that was archived, or
+     * was to be, and the last archived change before it. */
+    struct id128 incarnation;
+    bool kept_known;
+    uint64_t kept, newest_first, newest_last;
     struct id128 *said; /* of PUBLISH_BATCH_MAX */
     size_t said_count;
     uint64_t said_generation;

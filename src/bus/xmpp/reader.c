@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "bus/signing.h"
+
 enum {
     CLOCKS_APART_MS = 60 * 1000, /* the archive's times are the server's */
     /* To find our place, however short the calls of a publisher are: some archives are read
@@ -24,6 +26,7 @@ void xmpp_reader_init(struct xmpp_reader *r, struct xmpp_room *room,
     r->max_stale_ms = s->max_stale_ms;
     r->timeout_ms = s->timeout_ms;
     r->hand = s->hand;
+    r->fills = !s->signing || s->signing->key_count == 0;
 }
 
 static void lock(struct xmpp_reader *r)
@@ -175,6 +178,7 @@ static int complete(struct xmpp_reader *r, struct xmpp_item **item, uint64_t dea
             struct xmpp_item *it = xmpp_item_new(&page->messages[i], &parts);
             if (last && it && it->count == old->count) {
                 it->number = old->number;
+                it->last = old->last;
                 it->whole = done = true; /* what did not come is not there */
                 *item = it;
                 break;
@@ -349,6 +353,41 @@ int xmpp_reader_attach(struct xmpp_reader *r, const struct cursor *resume, uint6
 /* ---- read ---------------------------------------------------------------------------------
  */
 
+/* The place of the first beat that was missed before the item; 0: there is none left. */
+static uint64_t place_of_missed(const struct xmpp_reader *r, const struct xmpp_item *item,
+                                uint64_t count, uint64_t after)
+{
+    if (!item->archived)
+        return count <= item->missed ? item->place - count : 0;
+    if (r->entry_count > 0)
+        after = r->entries[r->entry_count - 1].position;
+    uint64_t place =
+        xmpp_number_of(after) == item->number ? xmpp_place_of_position(after) + 1 : 1;
+    return place + count <= XMPP_PLACE_MAX ? place : 0;
+}
+
+/* Empty beats, where others were missed before the item, which begins with `e`. */
+static void deliver_missed(struct xmpp_reader *r, const struct xmpp_item *item,
+                           const struct entry *e, uint64_t after)
+{
+    const struct xmpp_voice *voice = &item->heard.beside.voice;
+    const struct change *c = &e->change;
+
+    if (!r->fills || !item->heard.has_beside || voice->first != c->sequence ||
+        !id128_equal(voice->incarnation, c->incarnation) || c->origin.size_bytes == 0)
+        return;
+    uint64_t last = xmpp_voices_last(&r->voices, c->incarnation);
+    uint64_t count = xmpp_missed_count(voice, last);
+    uint64_t place = count > 0 ? place_of_missed(r, item, count, after) : 0;
+    for (uint64_t i = 0; place > 0 && i < count && r->entry_count < DELIVER_BATCH_MAX; i++) {
+        struct entry *beat = &r->entries[r->entry_count++];
+        *beat = (struct entry){.change = xmpp_missed_beat(c, last + 1 + i), .trust = e->trust};
+        beat->position =
+            xmpp_position(item->number, place + i, item->last, beat->change.message);
+        xmpp_voices_heard(&r->voices, c->incarnation, last + 1 + i);
+    }
+}
+
 static void deliver(struct xmpp_reader *r, struct xmpp_item *item, uint64_t after)
 {
     bool taken = false;
@@ -356,8 +395,14 @@ static void deliver(struct xmpp_reader *r, struct xmpp_item *item, uint64_t afte
     for (size_t i = 0; i < item->count && r->entry_count < DELIVER_BATCH_MAX; i++) {
         if (xmpp_item_position(item, i, r->log) <= after)
             continue;
-        r->entries[r->entry_count++] = xmpp_item_entry(item, i, r->log, &r->hand);
+        struct entry e = xmpp_item_entry(item, i, r->log, &r->hand);
         taken = true;
+        if (i == 0)
+            deliver_missed(r, item, &e, after);
+        if (r->entry_count == DELIVER_BATCH_MAX)
+            break;
+        xmpp_voices_heard(&r->voices, e.change.incarnation, e.change.sequence);
+        r->entries[r->entry_count++] = e;
     }
     if (!taken)
         return;

@@ -18,6 +18,8 @@ struct xmpp_reader {
     size_t page_count;
     uint64_t page_number, page_end; /* what is archived between these numbers is in them */
     struct xmpp_parts parts;
+    struct xmpp_voices voices; /* that were delivered */
+    bool fills; /* puts beats where they were missed: not where they would have to be signed */
     struct entry entries[DELIVER_BATCH_MAX];
     struct xmpp_item *held[DELIVER_BATCH_MAX]; /* which the entries point into */
     size_t entry_count, held_count;

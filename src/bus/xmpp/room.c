@@ -139,14 +139,14 @@ static void over_entries(struct xmpp_mark *m, const struct xmpp_beside *b,
         m->max_stale_before_ms = b->max_stale_before_ms;
     }
     item->number = m->number;
+    item->last = m->last;
     if (item->archived) {
         m->number += item->count;
         m->place = 0;
         m->last = xmpp_item_message(item, item->count - 1, m->log);
     } else {
         uint64_t told = ours && b->number == m->number ? b->place : 0;
-        item->place = u64_max(m->place, told) + 1;
-        item->last = m->last;
+        item->place = u64_max(m->place, told) + 1 + item->missed;
         m->place = item->place + item->count - 1;
     }
     m->head = xmpp_item_position(item, item->count - 1, m->log);
@@ -199,6 +199,20 @@ static bool repeats(struct xmpp_room *r, const struct xmpp_item *item)
     return true;
 }
 
+/* Leaves places before a beat, where we were away while its sender said others. */
+static void leave_room(struct xmpp_room *r, struct xmpp_item *item)
+{
+    const struct xmpp_voice *voice = &item->heard.beside.voice;
+
+    if (!item->heard.has_beside || item->count == 0)
+        return;
+    uint64_t missed = xmpp_missed_room(voice, xmpp_voices_last(&r->voices, voice->incarnation));
+    if (!item->archived && r->mark.place + missed <= XMPP_MISSED_PLACE_MAX)
+        item->missed = (uint32_t)missed;
+    if (voice->first > 0)
+        xmpp_voices_heard(&r->voices, voice->incarnation, voice->first + item->count - 1);
+}
+
 /* One that is live. */
 static void count(struct xmpp_room *r, struct xmpp_heard *h)
 {
@@ -218,6 +232,8 @@ static void count(struct xmpp_room *r, struct xmpp_heard *h)
         xmpp_item_drop(item);
         item = NULL;
     }
+    if (item)
+        leave_room(r, item);
     xmpp_mark_over(&r->mark, &names, item);
     if (r->mark.epoch != epoch) {
         r->index_count = 0;

@@ -8,12 +8,14 @@
 #define ACCORD_BUS_XMPP_ROOM_H
 
 #include "bus/xmpp/item.h"
+#include "bus/xmpp/missed.h"
 
 enum {
     XMPP_RECENT_MAX = 8192,       /* messages kept; what is older is read from the archive */
     XMPP_INDEX_MAX = 65536,       /* archived messages of which the number is known */
     XMPP_WAITING_MAX = 8192,      /* that came before the place in the log was known */
     XMPP_ARCHIVE_AT_PLACE = 2048, /* then the next beat is archived, and places begin anew */
+    XMPP_MISSED_PLACE_MAX = 4096, /* places up to there are left for beats that were missed */
     XMPP_KNOWN_SETS = 2048,
     XMPP_KNOWN_WAYS = 8,
 };
@@ -63,6 +65,7 @@ struct xmpp_room {
     size_t waiting_count;
     bool waiting_lost;
     struct xmpp_parts parts;
+    struct xmpp_voices voices; /* that were heard live */
     struct xmpp_pending pending;
     bool woken;
     struct xmpp_known {

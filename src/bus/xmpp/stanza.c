@@ -78,6 +78,8 @@ static void read_beside(const struct xmpp_link *l, xmpp_stanza_t *x, struct xmpp
                                       xmpp_stanza_get_attribute(x, "at"),
                                       xmpp_stanza_get_attribute(x, "state"),
                                       xmpp_stanza_get_attribute(x, "batch"), &h->beside);
+    if (h->has_beside)
+        h->beside.voice = xmpp_voice_parse(xmpp_stanza_get_attribute(x, "voice"));
     if (h->has_beside && !h->beside.begin)
         h->has_beside = text && decode(text, h);
     h->torn = !h->has_beside;

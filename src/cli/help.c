@@ -21,20 +21,22 @@ static const struct verb_help verbs[] = {
 /* Wraps at words, every line after the first indented. */
 static void print_wrapped(const char *text, int indent, int column)
 {
+    bool first = true;
+
     while (*text) {
         int word = (int)strcspn(text, " ");
-        if (column + word > HELP_COLUMNS && column > indent) {
+        if (!first && column + 1 + word > HELP_COLUMNS) {
             printf("\n%*s", indent, "");
             column = indent;
+        } else if (!first) {
+            printf(" ");
+            column++;
         }
         printf("%.*s", word, text);
         column += word;
         text += word;
-        if (*text == ' ') {
-            printf(" ");
-            column++;
-            text++;
-        }
+        text += *text == ' ';
+        first = false;
     }
     printf("\n");
 }

@@ -50,8 +50,9 @@ bool key_fits(struct connection *c, struct bytes key)
     if (key.size_bytes == 0)
         reply_error(c, "ERR a key must have at least 1 byte");
     else
-        reply_error(c, "TOOLARGE a key of %zu bytes; at most %d", key.size_bytes,
-                    KEY_BYTES_MAX);
+        reply_error(c,
+                    "TOOLARGE a key of %zu bytes; at most %d: shorten it, or take a hash of it",
+                    key.size_bytes, KEY_BYTES_MAX);
     return false;
 }
 

@@ -343,7 +343,9 @@ TEST(keys_have_1_to_8192_bytes)
     CHECK(asks(h, g, line, "$1\r\nv\r\n"));
     memset(line + 4 + KEY_BYTES_MAX, 'k', 2);
     line[4 + KEY_BYTES_MAX + 1] = 0;
-    CHECK(asks(h, g, line, "-TOOLARGE a key of 8193 bytes; at most 8192\r\n"));
+    CHECK(asks(
+        h, g, line,
+        "-TOOLARGE a key of 8193 bytes; at most 8192: shorten it, or take a hash of it\r\n"));
     CHECK(asks(h, g, "GET ''", "-ERR a key must have at least 1 byte\r\n"));
     CHECK(asks(h, g, "DEL a ''", "-ERR a key must have at least 1 byte\r\n"));
     CHECK(asks(h, g, "MSET a 1 '' 2", "-ERR a key must have at least 1 byte\r\n"));

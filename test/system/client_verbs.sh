@@ -37,6 +37,8 @@ sys.exit(0 if eval(sys.argv[2]) else 1)' "$tmp/out" "$expression"
 }
 
 # ---- what is wrong with the command line, or with the socket
+run 0 --help
+is help-has-no-blanks-at-the-ends-of-lines sh -c "! grep -n ' $' '$tmp/out'"
 is a-flag-given-twice-is-refused explains '--socket is given twice: leave one of them out' 2 get k --socket a --socket b
 is a-view-too explains '--timeout is given twice' 2 status --timeout 1s --timeout=2s
 is a-flag-without-its-value-says-so explains '--socket wants a value' 2 status --socket

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/memory.h"
 
+#include "net/time.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -69,14 +71,6 @@ static uint64_t now_ms(void)
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
-}
-
-static uint64_t wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
 }
 
@@ -590,7 +584,7 @@ const struct bus_ops bus_memory = {
 void memory_log_write(const char *name, const char *op, struct bytes key)
 {
     struct log *log = log_of(name);
-    struct change c = {.key = key, .message = id_random(), .wall_ms = wall_ms()};
+    struct change c = {.key = key, .message = id_random(), .wall_ms = time_wall_ms()};
 
     if (change_op_parse(bytes_of_text(op), &c.op) != ACCORD_OK)
         c.op = (enum change_op)0;

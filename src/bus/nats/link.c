@@ -3,6 +3,7 @@
 #include "bus/nats/link.h"
 
 #include "bus/resolve.h"
+#include "net/time.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -353,22 +354,9 @@ static int prepare(struct nats_link *l, struct start *st, const struct bus_setti
     return status == ACCORD_OK ? set_servers(st, s->timeout_ms, why) : status;
 }
 
-static uint64_t clock_ms(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
-}
-
 uint64_t nats_now_ms(void)
 {
-    return clock_ms(CLOCK_MONOTONIC);
-}
-
-uint64_t nats_wall_ms(void)
-{
-    return clock_ms(CLOCK_REALTIME);
+    return time_monotonic_ns() / NS_PER_MS;
 }
 
 /* The first line that a server says, before TLS too: INFO {"version":"2.10.23",...}. */

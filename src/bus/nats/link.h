@@ -79,7 +79,6 @@ int nats_link_fail(const struct nats_link *l, natsStatus s, int js_error, const 
 
 /* Monotonic, and Unix time; ms. */
 uint64_t nats_now_ms(void);
-uint64_t nats_wall_ms(void);
 
 /* Whether "2.10.23" is at least that version. */
 bool nats_version_is_at_least(const char *text, unsigned major, unsigned minor, unsigned patch);

@@ -3,6 +3,7 @@
 #include "bus/nats/reader.h"
 
 #include "bus/nats/feed.h"
+#include "net/time.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -180,7 +181,7 @@ static int view_begin(struct nats_reader *r, const struct nats_stream *s, uint64
                       uint64_t head, uint64_t *after, char why[BUS_WHY_BYTES_MAX])
 {
     uint64_t now_ms =
-        s->server_ms ? s->server_ms : u64_sub_sat(nats_wall_ms(), CLOCK_MARGIN_MS);
+        s->server_ms ? s->server_ms : u64_sub_sat(time_wall_ms(), CLOCK_MARGIN_MS);
     uint64_t first = s->last + 1;
     int status = ACCORD_OK;
 

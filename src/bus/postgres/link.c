@@ -9,16 +9,9 @@
 #include <time.h>
 
 #include "bus/resolve.h"
+#include "net/time.h"
 
 enum { SERVER_VERSION_MIN = 140000, SQLSTATE_BYTES = 6 };
-
-uint64_t pg_now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
 
 /* ---- failures ---- */
 
@@ -138,7 +131,7 @@ static short wait_socket(const struct pg_link *l, short events, uint64_t deadlin
     struct pollfd p = {.fd = PQsocket(l->conn), .events = events};
 
     for (;;) {
-        uint64_t now_ns = pg_now_ns();
+        uint64_t now_ns = time_monotonic_ns();
         if (now_ns >= deadline_ns)
             return 0;
         struct timespec left = {(time_t)((deadline_ns - now_ns) / NS_PER_S),
@@ -337,7 +330,7 @@ static int check_pooler(struct pg_link *l, const char *address, uint64_t until_n
 {
     struct pg_link second = {
         .place = l->place, .timeout_ms = l->timeout_ms, .server = l->server};
-    uint64_t now_ns = pg_now_ns();
+    uint64_t now_ns = time_monotonic_ns();
 
     if ((uint64_t)PQbackendPID(l->conn) == l->backend)
         return ACCORD_OK;
@@ -372,7 +365,7 @@ static int open_address(struct pg_link *l, const char *address, uint64_t until_n
 /* Each of what is left gets its share of the time. */
 static uint64_t share(uint64_t until_ns, size_t left)
 {
-    uint64_t now_ns = pg_now_ns();
+    uint64_t now_ns = time_monotonic_ns();
 
     return now_ns + u64_sub_sat(until_ns, now_ns) / u64_max(left, 1);
 }
@@ -569,7 +562,7 @@ int pg_link_listen(struct pg_link *l, int stop_fd, uint64_t until_ns, bool *hear
             return broken(l, ACCORD_E_DOWN, "the connection broke", why);
         if (*heard)
             return ACCORD_OK;
-        uint64_t now_ns = pg_now_ns();
+        uint64_t now_ns = time_monotonic_ns();
         struct pollfd p[2] = {{.fd = PQsocket(l->conn), .events = POLLIN},
                               {.fd = stop_fd, .events = POLLIN}};
         uint64_t left_ns = u64_sub_sat(until_ns, now_ns);

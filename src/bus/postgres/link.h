@@ -44,8 +44,6 @@ struct pg_arguments {
     int lengths[PG_ARGUMENTS_MAX], formats[PG_ARGUMENTS_MAX];
 };
 
-uint64_t pg_now_ns(void);
-
 /* What was sent and not answered is no answer: ACCORD_E_DOWN for ACCORD_E_TIMEOUT. For
  * questions, and for what may be done twice. */
 int pg_asked(int status);

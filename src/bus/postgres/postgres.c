@@ -6,6 +6,7 @@
 
 #include "bus/postgres/presence.h"
 #include "bus/postgres/publisher.h"
+#include "net/time.h"
 
 struct pg_bus {
     struct bus_base base;
@@ -153,7 +154,7 @@ static int pg_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
     if (status != ACCORD_OK)
         return status;
     struct pg_link *l = &b->reader.link;
-    l->deadline_ns = pg_now_ns() + s->timeout_ms * NS_PER_MS;
+    l->deadline_ns = time_monotonic_ns() + s->timeout_ms * NS_PER_MS;
     status = pg_link_open(l, why);
     if (status == ACCORD_OK)
         status = drop_schema(l, why);

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/postgres/presence.h"
 
+#include "net/time.h"
+
 enum { NODE_CONNECTION_BYTES_MAX = PG_SCHEMA_NAME_BYTES_MAX + NODE_NAME_BYTES_MAX + 8 };
 
 static bool is_among(const PGresult *r, const struct pg_place *p, const char *node)
@@ -32,7 +34,7 @@ int pg_presence(struct pg_reader *r, const char *const *names, size_t count, boo
     if (bus_url_option(&p->url, "application_name", NULL))
         return bus_fail(why, ACCORD_E_UNSUPPORTED,
                         "application_name= in the URL hides which node a connection is of");
-    r->link.deadline_ns = pg_now_ns() + r->settings->timeout_ms * NS_PER_MS;
+    r->link.deadline_ns = time_monotonic_ns() + r->settings->timeout_ms * NS_PER_MS;
     int status = pg_asked(pg_link_run(&r->link, &connected, &none, &result, why));
     for (size_t i = 0; i < count && status == ACCORD_OK; i++)
         there[i] = is_among(result, p, names[i]);

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/postgres/publisher.h"
 
+#include "net/time.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -257,12 +259,12 @@ static void prune(struct pg_publisher *p)
         pg_link_run(&p->link, &pruning, &a, &r, why) == ACCORD_OK && pg_is_true(r, 0, 0);
     PQclear(r);
     p->published = 0;
-    p->prune_due_ns = pg_now_ns() + (more ? PRUNE_MORE_NS : PRUNE_NS);
+    p->prune_due_ns = time_monotonic_ns() + (more ? PRUNE_MORE_NS : PRUNE_NS);
 }
 
 static bool prune_is_due(const struct pg_publisher *p)
 {
-    return pg_now_ns() >= p->prune_due_ns ||
+    return time_monotonic_ns() >= p->prune_due_ns ||
            p->published >= u64_max(p->settings->retain_changes / 8, PRUNE_PUBLISHED_MIN);
 }
 
@@ -297,7 +299,7 @@ int pg_publisher_publish(struct pg_publisher *p, const struct change *changes, s
 
     if (id128_is_none(target.log))
         return bus_fail(why, ACCORD_E_DOWN, "it is not attached");
-    p->link.deadline_ns = pg_now_ns() + p->settings->timeout_ms * NS_PER_MS;
+    p->link.deadline_ns = time_monotonic_ns() + p->settings->timeout_ms * NS_PER_MS;
     int status = pg_link_open(&p->link, why);
     if (status != ACCORD_OK)
         return status == ACCORD_E_TIMEOUT ? ACCORD_E_DOWN : status;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "bus/postgres/row.h"
+#include "net/time.h"
 
 /* The elected one looks at the outbox so often; where a look takes long (rows that a long
  * transaction keeps from being cleaned up), it takes at most a tenth of the time. */
@@ -67,7 +68,7 @@ void pg_shared_saw(struct pg_shared *s, const struct pg_target *in, uint64_t pos
 
 static void begin_call(struct pg_reader *r)
 {
-    r->link.deadline_ns = pg_now_ns() + r->settings->timeout_ms * NS_PER_MS;
+    r->link.deadline_ns = time_monotonic_ns() + r->settings->timeout_ms * NS_PER_MS;
 }
 
 /* A new connection hears nothing and holds no lock until it has asked. */
@@ -94,14 +95,14 @@ static int elect(struct pg_reader *r, char why[BUS_WHY_BYTES_MAX])
     const struct pg_arguments none = {.count = 0};
     PGresult *result = NULL;
 
-    if (r->elected || pg_now_ns() < r->next_election_ns)
+    if (r->elected || time_monotonic_ns() < r->next_election_ns)
         return ACCORD_OK;
     int status = pg_asked(pg_link_run(&r->link, &try_lock, &none, &result, why));
     if (status == ACCORD_OK)
         r->elected = pg_is_true(result, 0, 0);
     PQclear(result);
     r->poll_ns = r->elected ? ELECTED_POLL_NS : POLL_NS;
-    r->next_election_ns = pg_now_ns() + ELECTION_NS;
+    r->next_election_ns = time_monotonic_ns() + ELECTION_NS;
     return status;
 }
 
@@ -348,11 +349,11 @@ static int look(struct pg_reader *r, uint64_t after, size_t *count, char why[BUS
     bool outbox = false;
 
     begin_call(r);
-    uint64_t began_ns = pg_now_ns();
+    uint64_t began_ns = time_monotonic_ns();
     int status = elect(r, why);
     if (status == ACCORD_OK)
         status = fetch(r, after, count, &outbox, why);
-    uint64_t now_ns = pg_now_ns();
+    uint64_t now_ns = time_monotonic_ns();
     /* What comes after this look wakes it; what it left behind does not. */
     r->look_at_once = status == ACCORD_OK && (outbox || PQntuples(r->rows) == FETCH_ROWS_MAX);
     r->next_poll_ns = now_ns + u64_max(r->poll_ns, COST_FACTOR * (now_ns - began_ns));
@@ -372,7 +373,7 @@ static bool was_stopped(struct pg_reader *r)
 int pg_reader_read(struct pg_reader *r, uint64_t after, uint64_t timeout_ms,
                    const struct entry **entries, size_t *count, char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t until_ns = pg_now_ns() + u64_min(timeout_ms, UINT32_MAX) * NS_PER_MS;
+    uint64_t until_ns = time_monotonic_ns() + u64_min(timeout_ms, UINT32_MAX) * NS_PER_MS;
     bool stopped = false, looked = false;
     size_t n = 0;
 
@@ -384,9 +385,9 @@ int pg_reader_read(struct pg_reader *r, uint64_t after, uint64_t timeout_ms,
         return ACCORD_OK;
     }
     for (;;) {
-        bool over = stopped || pg_now_ns() >= until_ns;
+        bool over = stopped || time_monotonic_ns() >= until_ns;
         int status = ACCORD_OK;
-        if (r->look_at_once || pg_now_ns() >= r->next_poll_ns || (over && !looked)) {
+        if (r->look_at_once || time_monotonic_ns() >= r->next_poll_ns || (over && !looked)) {
             status = look(r, after, &n, why);
             looked = true;
         }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bus/redis/session.h"
+#include "net/time.h"
 
 enum { SCHEMA_BYTES_MAX = 1024 };
 
@@ -70,7 +71,7 @@ int redis_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
     if (p.tls)
         status = redis_tls_context_new(&tls, &p, why);
     if (status == ACCORD_OK)
-        status = drop_at(&p, tls, redis_now_ns() + s->timeout_ms * NS_PER_MS, why);
+        status = drop_at(&p, tls, time_monotonic_ns() + s->timeout_ms * NS_PER_MS, why);
     redis_tls_context_free(tls);
     redis_place_done(&p);
     return status;

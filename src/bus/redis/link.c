@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/redis/link.h"
 
+#include "net/time.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -23,14 +25,6 @@ enum {
     KEEP_INTERVAL_S = 5,
     KEEP_COUNT = 3,
 };
-
-uint64_t redis_now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
 
 void redis_link_init(struct redis_link *l)
 {
@@ -74,7 +68,7 @@ static int lost_by_tls(struct redis_link *l, int status, char why[BUS_WHY_BYTES_
 static int poll_until(struct pollfd *fds, nfds_t count, uint64_t deadline_ns)
 {
     for (;;) {
-        uint64_t left_ns = u64_sub_sat(deadline_ns, redis_now_ns());
+        uint64_t left_ns = u64_sub_sat(deadline_ns, time_monotonic_ns());
         struct timespec t = {(time_t)(left_ns / NS_PER_S), (long)(left_ns % NS_PER_S)};
         int ready = ppoll(fds, count, &t, NULL);
         if (ready >= 0 || errno != EINTR)
@@ -97,7 +91,7 @@ static int look_up_aside(struct lookup *q, uint64_t deadline_ns)
     if (getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) != 0)
         return EAI_AGAIN;
     for (;;) {
-        uint64_t left_ns = u64_sub_sat(deadline_ns, redis_now_ns());
+        uint64_t left_ns = u64_sub_sat(deadline_ns, time_monotonic_ns());
         struct timespec t = {(time_t)(left_ns / NS_PER_S), (long)(left_ns % NS_PER_S)};
         int error = gai_error(&q->request);
         if (error != EAI_INPROGRESS)

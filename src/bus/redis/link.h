@@ -52,6 +52,4 @@ MUST_CHECK int redis_link_receive(struct redis_link *l, redisReply **out, uint64
 MUST_CHECK int redis_link_wait(struct redis_link *l, redisReply **out, uint64_t deadline_ns,
                                int wake_fd, char why[BUS_WHY_BYTES_MAX]);
 
-uint64_t redis_now_ns(void);
-
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "bus/redis/session.h"
+#include "net/time.h"
 
 enum {
     HEAD_WORDS_MAX = 16,
@@ -255,6 +256,6 @@ int redis_publisher_publish(struct redis_publisher *p, const struct change *chan
                     newest == at.value ? changes[count - 1].message : (struct id128){0, 0});
     *last = at;
     p->published += count;
-    prune(p, &target, redis_now_ns());
+    prune(p, &target, time_monotonic_ns());
     return ACCORD_OK;
 }

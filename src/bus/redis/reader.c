@@ -11,6 +11,7 @@
 #include "base/hex.h"
 #include "bus/redis/presence.h"
 #include "bus/redis/session.h"
+#include "net/time.h"
 
 enum {
     CALL_WORDS_MAX = 24,
@@ -221,7 +222,7 @@ int redis_reader_attach(struct redis_reader *r, const struct cursor *resume, uin
         redis_link_close(&r->asks);
     bool was_open = redis_link_is_open(&r->asks);
     int status = attach_once(r, resume, view_ms, &log, &after, deadline_ns, why);
-    if (status == ACCORD_E_DOWN && was_open && redis_now_ns() < deadline_ns)
+    if (status == ACCORD_E_DOWN && was_open && time_monotonic_ns() < deadline_ns)
         status = attach_once(r, resume, view_ms, &log, &after, deadline_ns, why);
     if (status != ACCORD_OK)
         return status;
@@ -366,7 +367,7 @@ static int fetch(struct redis_reader *r, uint64_t after, size_t *count,
     bool was_open = redis_link_is_open(&r->asks);
 
     int status = fetch_once(r, after, count, deadline_ns, why);
-    if (status == ACCORD_E_DOWN && was_open && redis_now_ns() < deadline_ns)
+    if (status == ACCORD_E_DOWN && was_open && time_monotonic_ns() < deadline_ns)
         status = fetch_once(r, after, count, deadline_ns, why);
     r->at_end = status == ACCORD_OK && r->rows->elements < FETCH_MAX;
     return status;
@@ -435,7 +436,7 @@ static int wait_for(struct redis_reader *r, uint64_t after, uint64_t until_ns, b
     if (reply)
         return take_waited(r, reply, after, count, why);
     *woken = take_wake(r);
-    if (!*woken && redis_now_ns() >= r->waits_until_ns) {
+    if (!*woken && time_monotonic_ns() >= r->waits_until_ns) {
         redis_link_close(&r->waits);
         r->waits_until_ns = 0;
         return bus_fail(why, ACCORD_E_DOWN, "%s did not answer in time", r->waits.peer);
@@ -446,7 +447,7 @@ static int wait_for(struct redis_reader *r, uint64_t after, uint64_t until_ns, b
 int redis_reader_read(struct redis_reader *r, uint64_t after, uint64_t timeout_ms,
                       const struct entry **entries, size_t *count, char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t until_ns = redis_now_ns() + u64_min(timeout_ms, UINT32_MAX) * NS_PER_MS;
+    uint64_t until_ns = time_monotonic_ns() + u64_min(timeout_ms, UINT32_MAX) * NS_PER_MS;
     int status = ACCORD_OK;
     bool woken = false;
     size_t found = 0;
@@ -460,7 +461,7 @@ int redis_reader_read(struct redis_reader *r, uint64_t after, uint64_t timeout_m
         if (timeout_ms == 0 || !r->at_end || after != r->seen.position)
             status = fetch(r, after, &found, why);
     }
-    while (status == ACCORD_OK && found == 0 && !woken && redis_now_ns() < until_ns)
+    while (status == ACCORD_OK && found == 0 && !woken && time_monotonic_ns() < until_ns)
         status = wait_for(r, after, until_ns, &woken, &found, why);
     if (status != ACCORD_OK) {
         r->at_end = false;
@@ -541,7 +542,7 @@ int redis_reader_head(struct redis_reader *r, const struct cursor *at, uint64_t 
     bool was_open = redis_link_is_open(&r->asks);
 
     int status = head_once(r, at, head, deadline_ns, why);
-    if (status == ACCORD_E_DOWN && was_open && redis_now_ns() < deadline_ns)
+    if (status == ACCORD_E_DOWN && was_open && time_monotonic_ns() < deadline_ns)
         status = head_once(r, at, head, deadline_ns, why);
     return status;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "bus/redis/script.h"
+#include "net/time.h"
 
 /* Replies to come behind that to CLIENT SETNAME: to INFO, HGET, and of the scripts. */
 enum { AFTER_THE_NAME = 2 + REDIS_SCRIPTS };
@@ -186,7 +187,7 @@ static int open_one(struct redis_link *l, const struct redis_place *p,
             status = take(l, p, r, out, why);
         freeReplyObject(r);
     }
-    if (status == ACCORD_E_DOWN && !answered && !tls && redis_now_ns() < deadline_ns)
+    if (status == ACCORD_E_DOWN && !answered && !tls && time_monotonic_ns() < deadline_ns)
         status = not_answered(why);
     if (status == ACCORD_OK && !out->primary)
         status = bus_fail(why, ACCORD_E_DOWN, "%s is a replica; no primary was found", l->peer);
@@ -199,7 +200,7 @@ int redis_session_open(struct redis_link *l, const struct redis_place *p,
                        struct redis_tls_context *tls, uint64_t deadline_ns,
                        char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t began_ns = redis_now_ns(), best_term = 0;
+    uint64_t began_ns = time_monotonic_ns(), best_term = 0;
     uint64_t share_ns = u64_sub_sat(deadline_ns, began_ns) / p->url.server_count;
     int worst = ACCORD_E_DOWN;
     bool found = false;

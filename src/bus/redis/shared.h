@@ -7,6 +7,7 @@
 #include <pthread.h>
 
 #include "bus/redis/log.h"
+#include "net/time.h"
 
 struct redis_shared {
     const struct redis_place *place;
@@ -38,7 +39,7 @@ static inline void redis_mark_move(struct redis_shared *s, uint64_t epoch, uint6
 
 static inline uint64_t redis_deadline(const struct redis_shared *s)
 {
-    return redis_now_ns() + s->settings->timeout_ms * NS_PER_MS;
+    return time_monotonic_ns() + s->settings->timeout_ms * NS_PER_MS;
 }
 
 #endif

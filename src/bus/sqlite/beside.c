@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/sqlite/beside.h"
 
+#include "net/time.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,22 +19,6 @@ enum {
     TURN_SLEEP_NS_MAX = 100 * 1000,
     LOCK_TRIES = 4, /* of a file that was deleted each time */
 };
-
-uint64_t sqlite_now_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-uint64_t sqlite_wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
-}
 
 void sqlite_sleep_ns(uint64_t ns)
 {
@@ -137,7 +123,7 @@ static int lock_wait(int fd, enum lock_byte byte, uint64_t sleep_ns_max, uint64_
     uint64_t sleep_ns = LOCK_SLEEP_NS_MIN;
 
     while (!lock_set(fd, F_WRLCK, byte)) {
-        if ((errno != EAGAIN && errno != EACCES) || sqlite_now_ns() >= deadline_ns)
+        if ((errno != EAGAIN && errno != EACCES) || time_monotonic_ns() >= deadline_ns)
             return errno;
         sqlite_sleep_ns(sleep_ns);
         sleep_ns = u64_min(2 * sleep_ns, sleep_ns_max);

@@ -24,7 +24,7 @@ struct sqlite_lock {
     uint64_t device, inode;
 };
 
-/* Waits at most until deadline_ns (sqlite_now_ns). ACCORD_E_DOWN: somebody else holds it;
+/* Waits at most until deadline_ns (time_monotonic_ns). ACCORD_E_DOWN: somebody else holds it;
  * ACCORD_E_DENIED, ACCORD_E_IO: the file. */
 MUST_CHECK int sqlite_lock_take(struct sqlite_lock *l, const struct sqlite_place *p,
                                 uint64_t deadline_ns, char why[BUS_WHY_BYTES_MAX]);
@@ -56,8 +56,6 @@ void sqlite_wake_write(struct sqlite_wake *w, const struct sqlite_mark *mark);
 /* What was last written whole; all zero where there is none. */
 struct sqlite_mark sqlite_wake_read(const struct sqlite_wake *w);
 
-uint64_t sqlite_now_ns(void);  /* monotonic */
-uint64_t sqlite_wall_ms(void); /* Unix time */
 void sqlite_sleep_ns(uint64_t ns);
 
 #endif

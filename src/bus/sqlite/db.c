@@ -10,6 +10,7 @@
 
 #include "base/hex.h"
 #include "bus/sqlite/row.h"
+#include "net/time.h"
 
 enum { BUSY_SLEEP_NS_MIN = 50 * 1000, BUSY_SLEEP_NS_MAX = 5 * 1000 * 1000, OPEN_TRIES = 4 };
 
@@ -22,7 +23,7 @@ static struct sqlite_db *connections;
 static int busy(void *context, int times)
 {
     const struct sqlite_db *db = context;
-    uint64_t now_ns = sqlite_now_ns();
+    uint64_t now_ns = time_monotonic_ns();
 
     if (now_ns >= db->deadline_ns)
         return 0;
@@ -39,7 +40,7 @@ static int pause_us(sqlite3_vfs *vfs, int wanted_us)
 {
     const struct sqlite_db *db =
         (const void *)((const char *)vfs - offsetof(struct sqlite_db, vfs));
-    uint64_t now_ns = sqlite_now_ns();
+    uint64_t now_ns = time_monotonic_ns();
 
     if (now_ns < db->deadline_ns)
         sqlite_sleep_ns(u64_min((uint64_t)wanted_us * 1000, db->deadline_ns - now_ns));

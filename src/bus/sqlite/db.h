@@ -3,8 +3,8 @@
 /* db.h - one connection to the database, and the log's tables in it.
  *
  * A connection belongs to one thread at a time, and stays where it is while it is open. Every
- * call is bounded by `deadline_ns`, which the owner sets before it (sqlite_now_ns). Failures
- * are turned into one line with the cure.
+ * call is bounded by `deadline_ns`, which the owner sets before it (time_monotonic_ns).
+ * Failures are turned into one line with the cure.
  *
  * Which -wal and -shm a connection holds matters as much as which file: who opens the database
  * after somebody deleted them makes new ones, and writes what nobody else will see.

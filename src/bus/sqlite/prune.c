@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/sqlite/prune.h"
 
+#include "net/time.h"
+
 enum {
     ROWS_PER_STEP = 500,      /* deleted: a few milliseconds of write lock */
     COUNTED_PER_STEP = 10000, /* read */
@@ -140,7 +142,7 @@ static bool has_members_before(const struct sqlite_db *db, uint64_t ms, bool *mo
 void sqlite_prune_step(struct sqlite_prune *p, const struct sqlite_db *db,
                        const struct bus_settings *s, uint64_t now_ns)
 {
-    uint64_t wall = sqlite_wall_ms(), dropped = 0;
+    uint64_t wall = time_wall_ms(), dropped = 0;
     uint64_t members_ms = u64_max(MEMBERS_RETAIN_MS, 8 * u64_min(s->max_stale_ms, UINT32_MAX));
     bool more_members = false;
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "bus/sqlite/row.h"
+#include "net/time.h"
 
 enum {
     CHECKPOINT_PAGES = 1000,  /* 4 MB, as SQLite does by itself */
@@ -84,7 +85,7 @@ int sqlite_publisher_init(struct sqlite_publisher *p, const struct sqlite_place 
 {
     *p = (struct sqlite_publisher){.place = place, .settings = settings};
     p->lock.fd = p->wake.fd = -1;
-    int status = connect_log(p, sqlite_now_ns() + settings->timeout_ms * NS_PER_MS, why);
+    int status = connect_log(p, time_monotonic_ns() + settings->timeout_ms * NS_PER_MS, why);
     if (status != ACCORD_OK)
         sqlite_publisher_done(p, false);
     return status;
@@ -101,7 +102,7 @@ void sqlite_publisher_let_go(struct sqlite_publisher *p)
 void sqlite_publisher_done(struct sqlite_publisher *p, bool last_one)
 {
     char why[BUS_WHY_BYTES_MAX];
-    uint64_t deadline_ns = sqlite_now_ns() + LAST_CHECKPOINT_MS * NS_PER_MS;
+    uint64_t deadline_ns = time_monotonic_ns() + LAST_CHECKPOINT_MS * NS_PER_MS;
 
     if (!p->place)
         return;
@@ -266,7 +267,7 @@ static int append(struct sqlite_publisher *p, const struct sqlite_target *target
                   struct position *last, char why[BUS_WHY_BYTES_MAX])
 {
     struct sqlite_log log = {0};
-    uint64_t position = 0, now_ms = sqlite_wall_ms();
+    uint64_t position = 0, now_ms = time_wall_ms();
 
     int status = begin(p, why);
     if (status == ACCORD_OK)
@@ -322,7 +323,7 @@ static int publish_locked(struct sqlite_publisher *p, const struct sqlite_target
     *last = position;
     p->prune.published += count;
     checkpoint(p);
-    uint64_t now_ns = sqlite_now_ns();
+    uint64_t now_ns = time_monotonic_ns();
     p->db.deadline_ns = now_ns; /* pruning can wait, an acknowledgement should not */
     if (sqlite_prune_is_due(&p->prune, p->settings, now_ns))
         sqlite_prune_step(&p->prune, &p->db, p->settings, now_ns);
@@ -333,7 +334,7 @@ int sqlite_publisher_publish(struct sqlite_publisher *p, const struct sqlite_tar
                              const struct change *changes, size_t count, struct position *last,
                              char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t deadline_ns = sqlite_now_ns() + p->settings->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = time_monotonic_ns() + p->settings->timeout_ms * NS_PER_MS;
 
     int status = sqlite_lock_take(&p->lock, p->place, deadline_ns, why);
     if (status != ACCORD_OK)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "bus/sqlite/row.h"
+#include "net/time.h"
 
 /* Between looks when nothing was heard; it is the bound where a wake-up was lost. */
 #define POLL_NS (100 * NS_PER_MS)
@@ -22,7 +23,7 @@
 
 static uint64_t deadline_of(const struct sqlite_reader *r)
 {
-    return sqlite_now_ns() + r->settings->timeout_ms * NS_PER_MS;
+    return time_monotonic_ns() + r->settings->timeout_ms * NS_PER_MS;
 }
 
 /* Opening. */
@@ -213,7 +214,7 @@ static int view_begin(struct sqlite_reader *r, uint64_t view_ms, uint64_t *after
                                    &s, why);
     if (status != ACCORD_OK)
         return status;
-    (void)sqlite3_bind_int64(s, 1, (int64_t)u64_sub_sat(sqlite_wall_ms(), view_ms));
+    (void)sqlite3_bind_int64(s, 1, (int64_t)u64_sub_sat(time_wall_ms(), view_ms));
     *after = sqlite3_step(s) == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(s, 0) : 0;
     int result = sqlite3_finalize(s);
     return result == SQLITE_OK ? ACCORD_OK
@@ -395,7 +396,7 @@ static bool sleep_until_hint(struct sqlite_reader *r, uint64_t until_ns, bool *f
     bool heard = false;
 
     for (;;) {
-        uint64_t now_ns = sqlite_now_ns();
+        uint64_t now_ns = time_monotonic_ns();
         if (now_ns >= until_ns)
             return true;
         if (now_ns >= r->chase.next_ns)
@@ -405,7 +406,7 @@ static bool sleep_until_hint(struct sqlite_reader *r, uint64_t until_ns, bool *f
 
         *files |= (hints & SQL_HINT_FILES) != 0;
         if (hints & SQL_HINT_WRITING) {
-            chase_begin(r, hints, sqlite_now_ns());
+            chase_begin(r, hints, time_monotonic_ns());
             heard = true;
         }
         if (hints & SQL_HINT_STOP)
@@ -418,7 +419,7 @@ static bool sleep_until_hint(struct sqlite_reader *r, uint64_t until_ns, bool *f
 int sqlite_reader_read(struct sqlite_reader *r, uint64_t after, uint64_t timeout_ms,
                        const struct entry **entries, size_t *count, char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t until_ns = sqlite_now_ns() + u64_min(timeout_ms, UINT32_MAX) * NS_PER_MS;
+    uint64_t until_ns = time_monotonic_ns() + u64_min(timeout_ms, UINT32_MAX) * NS_PER_MS;
     bool done = false, files = false;
     size_t found = 0;
 
@@ -436,7 +437,7 @@ int sqlite_reader_read(struct sqlite_reader *r, uint64_t after, uint64_t timeout
                 sqlite_wait_watch(&r->wait, r->place);
             files = false;
         }
-        chase_looked(r, sqlite_now_ns());
+        chase_looked(r, time_monotonic_ns());
         done = sleep_until_hint(r, until_ns, &files);
     }
     *entries = r->delivered;

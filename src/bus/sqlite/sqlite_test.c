@@ -20,6 +20,7 @@
 
 #include "bus/sqlite/beside.h"
 #include "bus/sqlite/reader.h"
+#include "net/time.h"
 #include "test.h"
 
 enum { TIMEOUT_MS = 2000, NOBODY = 65534 };
@@ -159,7 +160,7 @@ static const char *app_runs(const char *sql)
 
 static uint64_t now_ms(void)
 {
-    return sqlite_now_ns() / NS_PER_MS;
+    return time_monotonic_ns() / NS_PER_MS;
 }
 
 /* A shell command; its exit status. */

@@ -12,6 +12,7 @@
 
 #include "bus/sqlite/beside.h"
 #include "bus/sqlite/sqlite.h"
+#include "net/time.h"
 #include "test.h"
 
 enum {
@@ -165,10 +166,10 @@ static void end(pid_t pid)
 
 static unsigned torture(pid_t pids[PROCESSES], uint64_t *rng)
 {
-    uint64_t until_ns = sqlite_now_ns() + RUN_MS * NS_PER_MS;
+    uint64_t until_ns = time_monotonic_ns() + RUN_MS * NS_PER_MS;
     unsigned kills = 0;
 
-    while (sqlite_now_ns() < until_ns) {
+    while (time_monotonic_ns() < until_ns) {
         unsigned victim = (unsigned)test_random(rng, PROCESSES);
 
         sqlite_sleep_ns(test_random(rng, 60) * NS_PER_MS);
@@ -187,10 +188,10 @@ static void let_all_publish(void)
     for (unsigned writer = 0; writer < WRITERS; writer++) {
         const uint64_t *acknowledged = &shared->acknowledged[writer];
         uint64_t before = __atomic_load_n(acknowledged, __ATOMIC_SEQ_CST);
-        uint64_t until_ns = sqlite_now_ns() + 60 * NS_PER_S;
+        uint64_t until_ns = time_monotonic_ns() + 60 * NS_PER_S;
 
         while (__atomic_load_n(acknowledged, __ATOMIC_SEQ_CST) == before) {
-            CHECK(sqlite_now_ns() < until_ns);
+            CHECK(time_monotonic_ns() < until_ns);
             sqlite_sleep_ns(NS_PER_MS);
         }
     }

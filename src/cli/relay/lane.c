@@ -3,6 +3,8 @@
 /* lane.c - one way of a relay: read a log, say it again in the other, then go on. */
 #include "cli/relay/private.h"
 
+#include "net/time.h"
+
 /* ---- standing still ------------------------------------------------------------------------
  */
 
@@ -126,7 +128,7 @@ static void pay(struct relay_lane *l)
     struct relay_way way = way_of(l);
     struct change clear;
 
-    relayed_clear(&way, relay_message(l->relay), relay_wall_ms(), l->about[0], &clear);
+    relayed_clear(&way, relay_message(l->relay), time_wall_ms(), l->about[0], &clear);
     if (!deliver(l, &clear, 1))
         return;
     l->owes_clear = false;

@@ -94,7 +94,6 @@ struct relay {
 };
 
 uint64_t relay_now_ns(void);
-uint64_t relay_wall_ms(void);
 void relay_lock(struct relay *r);
 void relay_unlock(struct relay *r);
 bool relay_is_stopping(struct relay *r);

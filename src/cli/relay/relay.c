@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "cli/relay/private.h"
 
+#include "net/time.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +16,6 @@ uint64_t relay_now_ns(void)
 
     clock_gettime(CLOCK_BOOTTIME, &t);
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-uint64_t relay_wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
 }
 
 void relay_lock(struct relay *r)
@@ -58,7 +52,7 @@ struct id128 relay_message(struct relay *r)
     struct id128 id = random_id();
 
     relay_lock(r);
-    id.high = relay_wall_ms() << 16 | (r->messages++ & 0xffff);
+    id.high = time_wall_ms() << 16 | (r->messages++ & 0xffff);
     relay_unlock(r);
     return id;
 }
@@ -67,7 +61,7 @@ void relay_say(struct relay *r, enum log_level level, const char *event,
                const struct log_field *fields, size_t count)
 {
     ASSERT(pthread_mutex_lock(&r->log_mutex) == 0);
-    log_write(&r->log, relay_wall_ms(), level, event, fields, count);
+    log_write(&r->log, time_wall_ms(), level, event, fields, count);
     ASSERT(pthread_mutex_unlock(&r->log_mutex) == 0);
 }
 

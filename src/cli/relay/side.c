@@ -4,6 +4,7 @@
 #include "cli/relay/private.h"
 
 #include "bus/signed.h"
+#include "net/time.h"
 #include "node/files.h"
 #include "node/settings.h"
 
@@ -254,7 +255,7 @@ static struct change make(struct relay_side *s, enum change_op op)
 {
     return (struct change){.op = op,
                            .message = relay_message(s->relay),
-                           .wall_ms = relay_wall_ms(),
+                           .wall_ms = time_wall_ms(),
                            .origin = bytes_of_text(s->relay->options->name),
                            .incarnation = s->relay->incarnation};
 }

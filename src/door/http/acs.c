@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 #include "door/http/acs.h"
 #include "base/hex.h"
+#include "net/time.h"
 #include "wire/glob.h"
 #include "wire/tcl.h"
 
@@ -225,14 +226,6 @@ static bool came_before(struct http_door *d, const char *peer, const uint8_t mac
     return false;
 }
 
-static uint64_t wall_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* By a clock that nobody sets. */
 static uint64_t steady_ms(void)
 {
@@ -246,7 +239,7 @@ static uint64_t steady_ms(void)
 static bool believes(struct http_door *d, const struct http_request *r, const struct command *c,
                      struct http_answer *a)
 {
-    uint64_t now = wall_ms();
+    uint64_t now = time_wall_ms();
     uint64_t off = now > c->time_ms ? now - c->time_ms : c->time_ms - now;
     uint8_t mac[MAC_BYTES];
 

@@ -49,6 +49,7 @@ struct relay_side {
     struct id128 log;
     uint64_t epoch;
     uint64_t reached; /* read, or known to be there: nothing up to it is held here any more */
+    uint64_t met, met_hash; /* entry read last, and its hash as nodes say it (core/trail.c) */
     uint64_t max_stale_ms;
     bool beat_wanted;
 };

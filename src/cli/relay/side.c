@@ -95,6 +95,8 @@ static void attached(struct relay_side *s, const struct bus_attached *a)
     s->attached = true;
     s->log = a->log;
     s->reached = same ? u64_max(s->reached, s->at.position) : s->at.position;
+    if (!same || !a->resumed)
+        s->met = s->met_hash = 0;
     s->epoch = a->epoch;
     s->max_stale_ms = u64_max(a->max_stale_ms, MAX_STALE_MS_MIN);
     bool twice = is_one_log(r);
@@ -190,6 +192,8 @@ void relay_side_heard(struct relay_side *s, const struct entry *e)
 
     relay_lock(s->relay);
     s->reached = u64_max(s->reached, e->position);
+    s->met = e->position;
+    s->met_hash = cursor_hash(0, e->position, c->message) | 1;
     if (e->trust == TRUST_FULL && change_sets_max_stale(c))
         s->max_stale_ms = c->version;
     s->beat_wanted |= e->trust == TRUST_FULL && !of_members && c->nonce != 0;
@@ -272,7 +276,11 @@ static void send_beat(struct relay_side *s, uint64_t now_ns)
     relay_lock(s->relay);
     uint64_t stalled = stalled_ms(s->relay, now_ns);
     uint64_t every_ms = s->max_stale_ms / 2;
-    beat.applied = s->joined ? s->reached : 0; /* without a hash: it was not all read here */
+    if (s->joined) { /* nodes believe a place by its entry; of what was not read, none is known
+                      */
+        beat.applied = s->met > 0 ? s->met : s->reached;
+        beat.applied_hash = s->met_hash;
+    }
     beat.lease_epoch = s->epoch;
     s->beat_wanted = false;
     relay_unlock(s->relay);

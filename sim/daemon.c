@@ -191,9 +191,10 @@ static void carry_note(struct sim *s, struct host *h, const struct effect *e)
         printf("%20s %s: %s\n", "", h->name, e->note.why);
     if (e->note.note == NOTE_COLD_BOOT) {
         dropped(s, h);
-        if (d->event.type ==
-            EVENT_BUS_ATTACHED) /* it begins with the log that it was told of */
+        if (d->event.type == EVENT_BUS_ATTACHED) { /* it begins with the log it was told of */
             check_begins(&s->check, h->index);
+            h->link.anew_head = u64_max(h->link.anew_head, d->event.attached.head);
+        }
         d->cache->dropped_ns = d->event.now_ns;
         s->sum.cold_boots++;
     }

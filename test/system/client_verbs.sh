@@ -170,26 +170,26 @@ is twenty-processes-run-it-once many
 # ---- watch
 "$accord" watch 'greeble:*' --count 3 >"$tmp/watched" 2>"$tmp/err" &
 watcher=$!
-until_true 5 grep -q watching "$tmp/err"
+until_true 30 grep -q watching "$tmp/err"
 "$accord" remove other:1 >/dev/null
 "$accord" remove greeble:43 >/dev/null
 sqlite3 "$bus" "INSERT INTO accord_changes(key) VALUES ('greeble:44')"
-until_true 5 grep -q greeble:44 "$tmp/watched"
+until_true 30 grep -q greeble:44 "$tmp/watched"
 "$accord" remove --soft greeble:45 --socket "$other" >/dev/null
-is watch-ends-after-its-count until_true 10 sh -c "! kill -0 $watcher"
+is watch-ends-after-its-count until_true 30 sh -c "! kill -0 $watcher"
 is watch-tells-who grep -qE '^remove greeble:43 by web1 at [0-9]+@' "$tmp/watched"
 is watch-tells-of-a-person grep -q '^remove greeble:44 by a person or a trigger' "$tmp/watched"
 is watch-tells-of-the-other-node grep -q '^remove soft greeble:45 by web2' "$tmp/watched"
 is watch-leaves-out-what-does-not-match sh -c "! grep -q other '$tmp/watched'"
 "$accord" watch --json >"$tmp/watched" 2>"$tmp/watch.err" &
 watcher=$!
-until_true 5 grep -q watching "$tmp/watch.err"
+until_true 30 grep -q watching "$tmp/watch.err"
 node_stop "$first" KILL
-is watch-says-when-changes-may-be-missing until_true 5 grep -q 'may be missing' "$tmp/watch.err"
+is watch-says-when-changes-may-be-missing until_true 30 grep -q 'may be missing' "$tmp/watch.err"
 node_start web1
 is watch-goes-on-after-a-restart until_true 10 grep -q 'watching again' "$tmp/watch.err"
 "$accord" remove after >/dev/null
-is watch-json-is-an-object-a-line until_true 5 grep -q '"key":"after"' "$tmp/watched"
+is watch-json-is-an-object-a-line until_true 30 grep -q '"key":"after"' "$tmp/watched"
 kill -INT $watcher
 is watch-ends-well-on-ctrl-c wait $watcher
 

@@ -148,15 +148,20 @@ int pg_log_move(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
 
 /* ---- making it ---- */
 
-/* *current: the functions are as this Accord wants them, or newer. */
-static int check_version(struct pg_link *l, bool *current, char why[BUS_WHY_BYTES_MAX])
+/* *current: the functions are as this Accord wants them, or newer. *owned: the schema is this
+ * user's. */
+static int check_version(struct pg_link *l, bool *current, bool *owned,
+                         char why[BUS_WHY_BYTES_MAX])
 {
-    static const struct pg_statement version = {PG_VERSION, "SELECT @.version()"};
+    static const struct pg_statement version = {
+        PG_VERSION, "SELECT @.version()::bigint, (SELECT pg_has_role(nspowner, 'USAGE')"
+                    " FROM pg_namespace WHERE nspname = '@')"};
     const struct pg_arguments none = {.count = 0};
     PGresult *r = NULL;
 
     int status = pg_asked(pg_link_run(l, &version, &none, &r, why));
     *current = status == ACCORD_OK && pg_number(r, 0, 0) >= PG_SCHEMA_VERSION;
+    *owned = status == ACCORD_OK && pg_is_true(r, 0, 1);
     PQclear(r);
     return status == ACCORD_E_GONE ? ACCORD_OK : status;
 }
@@ -185,10 +190,10 @@ int pg_log_create(struct pg_link *l, uint64_t max_stale_ms, char why[BUS_WHY_BYT
     static const struct pg_statement begin = {PG_BEGIN, "SELECT @.begin($1::bigint)"};
     struct pg_arguments a = {.count = 0};
     uint8_t room[8];
-    bool current = false;
+    bool current = false, owned = false;
     PGresult *r = NULL;
 
-    int status = check_version(l, &current, why);
+    int status = check_version(l, &current, &owned, why);
     if (status == ACCORD_OK && !current)
         status = make_schema(l, why);
     if (status != ACCORD_OK)
@@ -202,4 +207,22 @@ int pg_log_create(struct pg_link *l, uint64_t max_stale_ms, char why[BUS_WHY_BYT
     }
     PQclear(r);
     return status;
+}
+
+/* Somebody may hold what is to be made anew, and all who publish would wait with us: so it is
+ * given up soon, and tried again with the next connection. This one then ends, and with it what
+ * was set for it. */
+int pg_log_update(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
+{
+    bool current = false, owned = false;
+
+    int status = check_version(l, &current, &owned, why);
+    if (status == ACCORD_E_DENIED)
+        return ACCORD_OK;
+    if (status != ACCORD_OK || current || !owned)
+        return status;
+    if (pg_link_script(l, "SET lock_timeout = 250", why) == ACCORD_OK)
+        (void)make_schema(l, why);
+    pg_link_close(l);
+    return pg_link_open(l, why);
 }

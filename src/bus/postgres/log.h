@@ -51,6 +51,10 @@ MUST_CHECK int pg_log_move(struct pg_link *l, char why[BUS_WHY_BYTES_MAX]);
 MUST_CHECK int pg_log_create(struct pg_link *l, uint64_t max_stale_ms,
                              char why[BUS_WHY_BYTES_MAX]);
 
+/* Makes the functions of a log anew that an older Accord made, where this user owns them; else,
+ * or where that fails, they stay, and do. Fails as pg_link_open() does. */
+MUST_CHECK int pg_log_update(struct pg_link *l, char why[BUS_WHY_BYTES_MAX]);
+
 /* A statement's number is its own, for all of this bus. */
 enum {
     PG_LOOK,

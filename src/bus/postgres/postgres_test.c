@@ -14,6 +14,7 @@
 
 #include "bus/postgres/peer_test.h"
 #include "bus/postgres/place.h"
+#include "bus/postgres/schema.h"
 #include "fault_proxy.h"
 
 /* ---- URLs ---- */
@@ -258,6 +259,26 @@ TEST(postgres_lists_what_is_watched_from_the_triggers)
     closed(&p);
 }
 
+/* Its rows cannot be let go of alone, so half of it would stay. */
+TEST(postgres_says_that_a_partition_is_watched_with_its_table)
+{
+    struct peer p = opened();
+    PGconn *app = session(&p);
+
+    run(app, "CREATE TABLE event (id text, year int) PARTITION BY LIST (year);"
+             "CREATE TABLE event_2026 PARTITION OF event FOR VALUES IN (2026);"
+             "SELECT accord.watch_table('event', 'event:{id}')");
+    refused(app, "SELECT accord.unwatch_table('event_2026')", "is watched with event");
+    refused(app, "SELECT accord.watch_table('event_2026', '{id}')", "is watched with event");
+    run(app, "TRUNCATE event_2026");
+    expect(&p, CHANGE_PREFIX, "event:");
+    run(app, "SELECT accord.watch_table('event', 'e:{id}'), accord.unwatch_table('event')");
+    run(app, "INSERT INTO event VALUES ('x', 2026); TRUNCATE event_2026");
+    expect_nothing(&p);
+    PQfinish(app);
+    closed(&p);
+}
+
 /* The trigger runs with the rights of the schema's owner; a type's owner may say what a cast
  * does. */
 TEST(postgres_watched_tables_run_nobody_s_code_with_the_owner_s_rights)
@@ -326,6 +347,60 @@ TEST(postgres_forgotten_triggers_prune_their_own_outbox)
     CHECK(strcmp(postgres_ask(none.port, none.database,
                               "SELECT count(*) > 0 FROM accord.outbox WHERE op = 'clear'"),
                  "t") == 0);
+}
+
+/* ---- a schema that an older Accord made ---- */
+
+/* Until the text had said so once more, those whom it had let in could not call what is new. */
+static const char made_older[] =
+    "CREATE OR REPLACE FUNCTION accord.version() RETURNS integer LANGUAGE sql AS 'SELECT 3';"
+    "DROP FUNCTION accord.family(regclass)";
+
+TEST(postgres_nodes_that_may_bring_an_older_schema_up_to_date)
+{
+    struct peer p = opened();
+    const struct bus_settings own = settings_of(p.url, TIMEOUT_MS);
+    struct bus_settings s;
+    char url[256], sql[256];
+
+    snprintf(sql, sizeof sql,
+             "CREATE ROLE low_%d LOGIN; CREATE ROLE web_%d LOGIN;"
+             "SELECT accord.allow_node('low_%d'), accord.allow_writer('web_%d')",
+             (int)getpid(), (int)getpid(), (int)getpid(), (int)getpid());
+    say(&p, sql);
+    say(&p, made_older);
+    closed(&p);
+
+    struct peer low = {.port = p.port};
+    snprintf(url, sizeof url, "postgres://low_%d@127.0.0.1:%u/%s", (int)getpid(), p.port,
+             p.database);
+    s = settings_of(url, TIMEOUT_MS);
+    OK(bus_postgres.open(&low.bus, &s, why)); /* goes on with it */
+    attach(&low);
+    published(&low, "by one who may not");
+    CHECK(number_of(&p, "SELECT accord.version()") == 3);
+
+    PGconn *in_the_way = session(&p);
+    run(in_the_way, "BEGIN; LOCK TABLE accord.changes IN ROW EXCLUSIVE MODE");
+    OK(bus_postgres.open(&p.bus, &own, why)); /* so does he, once he has tried */
+    CHECK(number_of(&p, "SELECT accord.version()") == 3);
+    closed(&p);
+    PQfinish(in_the_way);
+
+    OK(bus_postgres.open(&p.bus, &own, why));
+    attach(&p);
+    CHECK(number_of(&p, "SELECT accord.version()") == PG_SCHEMA_VERSION);
+    published(&low, "the log is the same");
+    expect(&low, CHANGE_REMOVE, "by one who may not");
+    expect(&low, CHANGE_REMOVE, "the log is the same");
+
+    snprintf(sql, sizeof sql,
+             "SET ROLE web_%d; CREATE TEMP TABLE t (id text);"
+             "SELECT accord.watch_table('t', 't:{id}'), accord.unwatch_table('t')",
+             (int)getpid());
+    say(&p, sql);
+    closed(&low);
+    closed(&p);
 }
 
 /* ---- rights ---- */

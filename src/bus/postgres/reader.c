@@ -150,8 +150,8 @@ int pg_reader_connect(struct pg_reader *r, char why[BUS_WHY_BYTES_MAX])
     if (status == ACCORD_OK)
         status = pg_log_look(&r->link, 0, &mark, &log, why);
     if (status == ACCORD_E_GONE)
-        status = pg_log_create(&r->link, r->settings->max_stale_ms, why);
-    return status;
+        return pg_log_create(&r->link, r->settings->max_stale_ms, why);
+    return status == ACCORD_OK ? pg_log_update(&r->link, why) : status;
 }
 
 /* The entry that we know of is gone: from now on it is another epoch, for all; also for those

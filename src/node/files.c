@@ -129,6 +129,16 @@ void files_public_url(const char *url, char *out, size_t out_bytes)
     hide_parameters(out);
 }
 
+/* A NATS URL names no user without a password: what stands there alone is a token. */
+static bool is_token(const char *url, const char *authority)
+{
+    size_t before = (size_t)(authority - url);
+
+    return ((before >= 4 && memcmp(authority - 4, "nats", 4) == 0) ||
+            (before >= 3 && memcmp(authority - 3, "tls", 3) == 0)) &&
+           !strstr(authority, "password_file=");
+}
+
 void files_wipe_url(char *url)
 {
     char *authority = strstr(url, "://");
@@ -138,8 +148,9 @@ void files_wipe_url(char *url)
     char *user = authority + 3, *end = user + strcspn(user, "/?#");
     char *at = memrchr(user, '@', (size_t)(end - user));
     char *colon = at ? memchr(user, ':', (size_t)(at - user)) : NULL;
-    if (colon)
-        memset(colon + 1, '*', (size_t)(at - colon - 1));
+    char *secret = colon ? colon + 1 : user;
+    if (colon || (at && is_token(url, authority)))
+        memset(secret, '*', (size_t)(at - secret));
     hide_parameters(url);
 }
 

@@ -30,8 +30,8 @@ uint64_t files_raise_limit(void);
  * password are nobody's business. */
 void files_public_url(const char *url, char *out, size_t out_bytes);
 
-/* Overwrites the password of a URL where it stands (in argv, which all users of a host can
- * read); anything else is left as it is. */
+/* Overwrites the password, or NATS token, of a URL where it stands (in argv, which all users of
+ * a host can read); anything else is left as it is. */
 void files_wipe_url(char *url);
 
 void files_print_id(struct id128 id, char text[33]);

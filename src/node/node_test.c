@@ -506,3 +506,19 @@ TEST(passwords_are_wiped_where_they_stand)
     files_wipe_url(query);
     CHECK(strcmp(query, "postgres://host/db?sslmode=require&password=******") == 0);
 }
+
+/* What stands alone before the host of a NATS URL is one (docs/operating/bus_nats.md). */
+TEST(tokens_are_wiped_where_they_stand)
+{
+    char token[] = "--bus=nats://t0ken@h:4222/shop?replicas=3", tls[] = "tls://t0ken@h/shop";
+    char user[] = "nats://me@h/shop?password_file=/p", other[] = "redis://me@h/shop";
+
+    files_wipe_url(token);
+    CHECK(strcmp(token, "--bus=nats://*****@h:4222/shop?replicas=3") == 0);
+    files_wipe_url(tls);
+    CHECK(strcmp(tls, "tls://*****@h/shop") == 0);
+    files_wipe_url(user);
+    CHECK(strcmp(user, "nats://me@h/shop?password_file=/p") == 0);
+    files_wipe_url(other);
+    CHECK(strcmp(other, "redis://me@h/shop") == 0);
+}

@@ -9,6 +9,7 @@
 
 #include "bus/xmpp/link.h"
 #include "bus_kit.h"
+#include "net/time.h"
 #include "room_server.h"
 #include "test.h"
 
@@ -89,7 +90,7 @@ static void ended(void *context)
 
 static uint64_t deadline(void)
 {
-    return xmpp_now_ns() + PATIENCE_MS * NS_PER_MS;
+    return time_monotonic_ns() + PATIENCE_MS * NS_PER_MS;
 }
 
 static struct person *joined(const char *url_text)

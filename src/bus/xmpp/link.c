@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "bus/resolve.h"
+#include "net/time.h"
 
 enum {
     TICK_MS = 250,           /* how often time is looked at */
@@ -24,24 +25,6 @@ enum {
     PARTING_MS = 500,        /* for the server to close its side */
     OUT_STANZAS_AT_ONCE = 64 /* given to libstrophe before it writes */
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-
-    clock_gettime(clock, &t);
-    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-uint64_t xmpp_now_ns(void)
-{
-    return clock_ns(CLOCK_MONOTONIC);
-}
-
-uint64_t xmpp_wall_ms(void)
-{
-    return clock_ns(CLOCK_REALTIME) / NS_PER_MS;
-}
 
 void xmpp_page_done(struct xmpp_page *p)
 {
@@ -56,7 +39,7 @@ bool xmpp_link_wait(struct xmpp_link *l, uint64_t deadline_ns)
                              .tv_nsec = (long)(deadline_ns % NS_PER_S)};
 
     return pthread_cond_timedwait(&l->changed, &l->mutex, &until) == 0 ||
-           xmpp_now_ns() < deadline_ns;
+           time_monotonic_ns() < deadline_ns;
 }
 
 static void nudge(struct xmpp_link *l)
@@ -274,7 +257,7 @@ static bool look_at_orders(struct xmpp_link *l)
 {
     pthread_mutex_lock(&l->mutex);
     bool leave = l->quit || l->leave;
-    bool late = l->state != XMPP_UP && xmpp_now_ns() >= l->deadline_ns;
+    bool late = l->state != XMPP_UP && time_monotonic_ns() >= l->deadline_ns;
     enum xmpp_state state = l->state;
     if (l->seated && !leave)
         hand_over(l);
@@ -291,11 +274,11 @@ static bool look_at_orders(struct xmpp_link *l)
 /* Says good-bye, where there is somebody, and lets go. */
 static void part(struct xmpp_link *l)
 {
-    uint64_t until_ns = xmpp_now_ns() + PARTING_MS * NS_PER_MS;
+    uint64_t until_ns = time_monotonic_ns() + PARTING_MS * NS_PER_MS;
 
     if (l->seated && !l->over)
         xmpp_disconnect(l->connection);
-    while (l->seated && !l->over && xmpp_now_ns() < until_ns) {
+    while (l->seated && !l->over && time_monotonic_ns() < until_ns) {
         wait_for_something(l);
         run(l);
     }
@@ -316,7 +299,7 @@ static void session(struct xmpp_link *l)
     l->over = l->seated = l->created = false;
     l->complaint[0] = '\0';
     l->fd = -1;
-    l->heard_ns = xmpp_now_ns();
+    l->heard_ns = time_monotonic_ns();
     l->pinged_ns = 0;
     l->xmpp = xmpp_ctx_new(NULL, &l->log);
     l->connection = l->xmpp ? xmpp_conn_new(l->xmpp) : NULL;
@@ -329,7 +312,7 @@ static void session(struct xmpp_link *l)
         wait_for_something(l);
         run(l);
         if (!l->over)
-            xmpp_seat_look(l, xmpp_now_ns());
+            xmpp_seat_look(l, time_monotonic_ns());
     }
     part(l);
 }
@@ -438,7 +421,7 @@ static void begin(struct xmpp_link *l, const char *address, uint16_t port)
 {
     snprintf(l->address, sizeof l->address, "%s", address);
     l->port = port;
-    l->deadline_ns = xmpp_now_ns() + u64_max(l->timeout_ms, SEAT_MS) * NS_PER_MS;
+    l->deadline_ns = time_monotonic_ns() + u64_max(l->timeout_ms, SEAT_MS) * NS_PER_MS;
     l->status = ACCORD_OK;
     l->why[0] = '\0';
     l->state = XMPP_CONNECTING;
@@ -487,7 +470,7 @@ static int try_all(struct xmpp_link *l, uint64_t deadline_ns, char why[BUS_WHY_B
     int status = l->state == XMPP_DOWN ? ACCORD_E_DOWN : wait_for_seat(l, deadline_ns, why);
 
     for (size_t i = 0; i < l->place->url.server_count && status == ACCORD_E_DOWN &&
-                       (i == 0 || xmpp_now_ns() < deadline_ns);
+                       (i == 0 || time_monotonic_ns() < deadline_ns);
          i++)
         status = try_server(l, deadline_ns, why);
     return status;

@@ -146,9 +146,6 @@ MUST_CHECK int xmpp_link_destroy_room(struct xmpp_link *l, uint64_t deadline_ns,
 /* Waits on `changed`; the mutex is held. False: the deadline has passed. */
 bool xmpp_link_wait(struct xmpp_link *l, uint64_t deadline_ns);
 
-uint64_t xmpp_now_ns(void);
-uint64_t xmpp_wall_ms(void);
-
 /* What the thread of link.c shares with what it hears (seat.c); the mutex is not held. */
 void xmpp_seat_take(struct xmpp_link *l); /* registers, and asks for the seat */
 void xmpp_seat_look(struct xmpp_link *l, uint64_t now_ns); /* are we still there? */

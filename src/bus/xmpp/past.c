@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/xmpp/past.h"
 
+#include "net/time.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,7 +238,7 @@ static int say_begin(struct xmpp_room *r, const struct xmpp_mark *old, const cha
 static void wait_for_word(struct xmpp_room *r, size_t before, uint64_t deadline_ns)
 {
     pthread_mutex_lock(&r->link.mutex);
-    uint64_t until_ns = u64_min(deadline_ns, xmpp_now_ns() + TURN_MS * NS_PER_MS);
+    uint64_t until_ns = u64_min(deadline_ns, time_monotonic_ns() + TURN_MS * NS_PER_MS);
     while (r->waiting_count <= before && r->link.state == XMPP_UP &&
            xmpp_link_wait(&r->link, until_ns))
         ;

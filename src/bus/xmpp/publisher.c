@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "net/time.h"
 #include "wire/chat.h"
 
 enum { PRUNE_AFTER = 64 }; /* changes, and an eighth of what is kept */
@@ -199,7 +200,7 @@ static int refused(const struct xmpp_pending *pending, char why[BUS_WHY_BYTES_MA
 static int wait_for_echo(struct xmpp_publisher *p, uint64_t generation,
                          char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t deadline_ns = xmpp_now_ns() + p->timeout_ms * NS_PER_MS;
+    uint64_t deadline_ns = time_monotonic_ns() + p->timeout_ms * NS_PER_MS;
     struct xmpp_room *r = p->room;
 
     while (!r->pending.done) {

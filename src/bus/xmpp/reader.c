@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "bus/signing.h"
+#include "net/time.h"
 
 enum {
     CLOCKS_APART_MS = 60 * 1000, /* the archive's times are the server's */
@@ -15,7 +16,7 @@ enum {
 
 static uint64_t find_by(const struct xmpp_reader *r)
 {
-    return xmpp_now_ns() + u64_max(r->timeout_ms, FIND_MS) * NS_PER_MS;
+    return time_monotonic_ns() + u64_max(r->timeout_ms, FIND_MS) * NS_PER_MS;
 }
 
 void xmpp_reader_init(struct xmpp_reader *r, struct xmpp_room *room,
@@ -330,7 +331,7 @@ int xmpp_reader_attach(struct xmpp_reader *r, const struct cursor *resume, uint6
                        struct bus_attached *out, char why[BUS_WHY_BYTES_MAX])
 {
     uint64_t deadline_ns = find_by(r);
-    uint64_t before_ms = view_ms > 0 ? u64_sub_sat(xmpp_wall_ms(), view_ms) + (view_ms > 0) : 0;
+    uint64_t before_ms = view_ms > 0 ? u64_sub_sat(time_wall_ms(), view_ms) + (view_ms > 0) : 0;
     uint64_t number = resume ? xmpp_number_of(resume->position) : UINT64_MAX;
 
     release(r);
@@ -482,7 +483,7 @@ static int read_recent(struct xmpp_reader *r, uint64_t after, uint64_t until_ns,
         *pages = xmpp_number_of(after) < room->recent_number || !deliver_recent(r, after);
         bool woken = room->woken;
         room->woken = false;
-        if (*pages || r->entry_count > 0 || woken || xmpp_now_ns() >= until_ns)
+        if (*pages || r->entry_count > 0 || woken || time_monotonic_ns() >= until_ns)
             return ACCORD_OK;
         (void)xmpp_link_wait(&room->link, until_ns);
     }
@@ -507,7 +508,8 @@ static int resume_counting(struct xmpp_reader *r, uint64_t after, uint64_t deadl
 static int check_read(struct xmpp_reader *r, uint64_t after, uint64_t timeout_ms,
                       char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t now_ns = xmpp_now_ns(), until_ns = u64_add_sat(now_ns, timeout_ms * NS_PER_MS);
+    uint64_t now_ns = time_monotonic_ns(),
+             until_ns = u64_add_sat(now_ns, timeout_ms * NS_PER_MS);
     uint64_t deadline_ns = find_by(r);
     bool pages = false;
 

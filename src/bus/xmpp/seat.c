@@ -8,6 +8,8 @@
 
 #include "bus/xmpp/link.h"
 
+#include "net/time.h"
+
 #define NS_MUC     "http://jabber.org/protocol/muc"
 #define NS_OWNER   "http://jabber.org/protocol/muc#owner"
 #define NS_DISCO   "http://jabber.org/protocol/disco#info"
@@ -342,7 +344,7 @@ static void on_groupchat(struct xmpp_link *l, xmpp_stanza_t *m, const char *nick
 {
     struct xmpp_heard h;
 
-    l->heard_ns = xmpp_now_ns();
+    l->heard_ns = time_monotonic_ns();
     if (child(m, "subject", NULL) && !child(m, "body", NULL))
         on_subject(l);
     if (child(m, "delay", NULL) || l->state < XMPP_CONFIGURING || !xmpp_heard_read(l, m, &h))
@@ -417,7 +419,7 @@ static void on_ping(struct xmpp_link *l, xmpp_stanza_t *iq, bool error)
     const char *condition = error ? condition_of(iq) : "";
 
     l->pinged_ns = 0;
-    l->heard_ns = xmpp_now_ns();
+    l->heard_ns = time_monotonic_ns();
     if (error && strcmp(condition, "service-unavailable") != 0 &&
         strcmp(condition, "feature-not-implemented") != 0 &&
         strcmp(condition, "item-not-found") != 0)

@@ -10,6 +10,8 @@
 
 #include "bus/xmpp/link.h"
 
+#include "net/time.h"
+
 enum {
     TEXT_BYTES_MAX = 1 << 20, /* of what a person typed, to be looked at */
     STAMP_SLACK_MS = 1000,    /* archives' times are whole seconds */
@@ -165,7 +167,7 @@ bool xmpp_heard_read(const struct xmpp_link *l, xmpp_stanza_t *message, struct x
     if (result)
         message = forwarded(result, out);
     else
-        out->came_ms = xmpp_wall_ms();
+        out->came_ms = time_wall_ms();
     if (!message || (result && (!archive || !xmpp_aid_is_valid(archive))))
         return false;
     const char *id = xmpp_stanza_get_id(message);

@@ -6,6 +6,7 @@
 
 #include "bus/xmpp/publisher.h"
 #include "bus/xmpp/reader.h"
+#include "net/time.h"
 
 struct xmpp_bus {
     struct bus_base base;
@@ -40,7 +41,8 @@ static int init(struct xmpp_bus *b, const struct bus_settings *s, char why[BUS_W
     xmpp_reader_init(&b->reader, &b->room, s);
     status = xmpp_publisher_init(&b->publisher, &b->room, s, why);
     if (status == ACCORD_OK)
-        status = xmpp_link_up(&b->room.link, xmpp_now_ns() + s->timeout_ms * NS_PER_MS, why);
+        status =
+            xmpp_link_up(&b->room.link, time_monotonic_ns() + s->timeout_ms * NS_PER_MS, why);
     return status == ACCORD_E_TIMEOUT ? ACCORD_OK : status; /* attach() waits on */
 }
 
@@ -115,7 +117,7 @@ static int bus_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
     if (status != ACCORD_OK)
         return status;
     struct xmpp_link *l = &((struct xmpp_bus *)bus)->room.link;
-    status = xmpp_link_destroy_room(l, xmpp_now_ns() + s->timeout_ms * NS_PER_MS, why);
+    status = xmpp_link_destroy_room(l, time_monotonic_ns() + s->timeout_ms * NS_PER_MS, why);
     if (status == ACCORD_E_DENIED)
         status = bus_fail(why, status, "xmpp: only the room's owner may destroy it");
     bus_close(bus);

@@ -104,9 +104,12 @@ int nats_link_fail(const struct nats_link *l, natsStatus s, int js_error, const 
     const char *more = s == NATS_NO_RESPONDERS
                            ? "JetStream is not enabled, or has no leader now"
                            : last_error();
+    const char *text = natsStatus_GetText(s);
 
+    if (strcmp(more, text) == 0)
+        more = "";
     return bus_fail(why, status_of(s, js_error), "nats: %s %s: %s%s%.300s", what, l->stream,
-                    natsStatus_GetText(s), more[0] ? ": " : "", more);
+                    text, more[0] ? ": " : "", more);
 }
 
 static int refuse_options(natsStatus s, const char *what, char why[BUS_WHY_BYTES_MAX])
@@ -467,12 +470,23 @@ static int check_version(struct nats_link *l, const struct start *st,
                     version, LEAST_MAJOR, LEAST_MINOR, LEAST_PATCH);
 }
 
+static int not_connected(const struct nats_link *l, const struct start *st, natsStatus s,
+                         char why[BUS_WHY_BYTES_MAX])
+{
+    const struct bus_url_server *first = &st->url.servers[0];
+    char what[160];
+
+    snprintf(what, sizeof what, "connecting to %.100s port %u%s for", first->host, first->port,
+             st->url.server_count > 1 ? " and the others" : "");
+    return nats_link_fail(l, s, 0, what, why);
+}
+
 static int connect_now(struct nats_link *l, const struct start *st, char why[BUS_WHY_BYTES_MAX])
 {
     natsStatus s = natsConnection_Connect(&l->connection, st->options);
 
     if (s != NATS_OK)
-        return nats_link_fail(l, s, 0, "connecting for", why);
+        return not_connected(l, st, s, why);
     jsOptions_Init(&l->options);
     l->options.Wait = (int64_t)l->timeout_ms;
     if (l->domain[0])

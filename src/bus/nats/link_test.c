@@ -74,3 +74,12 @@ TEST(nats_files_of_the_url_that_cannot_be_read_end_the_start)
         CHECK(opened(url) == ACCORD_E_INVALID && strstr(why, "does not hold"));
     }
 }
+
+TEST(nats_servers_that_nobody_reaches_are_named)
+{
+    CHECK(opened("nats://127.0.0.1:1/shop") == ACCORD_E_DOWN);
+    CHECK(strcmp(why, "nats: connecting to 127.0.0.1 port 1 for ACCORD_shop: No server "
+                      "available for connection") == 0);
+    CHECK(opened("nats://127.0.0.1:1,127.0.0.1:2/shop") == ACCORD_E_DOWN);
+    CHECK(strstr(why, "port 1 and the others for ACCORD_shop"));
+}

@@ -205,6 +205,11 @@ static void measure_removal(struct three *three, struct receiver *s)
     report_removal("removal-nats-3-of-3", ours, three_report_raw(three),
                    "libnats, js_Publish to three ordered subscriptions, seen by the same "
                    "prober");
+    ours = three_p99_ours(three);
+    report_removal("removal-nats-3-p99", ours, three_p99(raw),
+                   "libnats, js_Publish to an ordered subscription");
+    report_removal("removal-nats-3-of-3-p99", ours, three_p99_raw(three),
+                   "the same, three, seen by the same prober");
 }
 
 /* ---- many changes ---- */

@@ -150,6 +150,11 @@ static void measure_removal(struct three *three)
                    "hiredis, XADD to XREAD BLOCK, one subscriber");
     report_removal("removal-redis-3-of-3", ours, three_report_raw(three),
                    "hiredis, XADD to XREAD BLOCK, three subscribers, seen by the same prober");
+    ours = three_p99_ours(three);
+    report_removal("removal-redis-3-p99", ours, three_p99(raw),
+                   "hiredis, XADD to XREAD BLOCK, one subscriber");
+    report_removal("removal-redis-3-of-3-p99", ours, three_p99_raw(three),
+                   "the same, three, seen by the same prober");
 }
 
 /* ---- many changes ---- */

@@ -331,6 +331,11 @@ static void measure_removal(struct three *three, struct receiver *s)
                    "libstrophe, a message to one other occupant");
     report_removal("removal-xmpp-3-of-3", ours, three_report_raw(three),
                    "libstrophe, a message to three others, seen by the same prober");
+    ours = three_p99_ours(three);
+    report_removal("removal-xmpp-3-p99", ours, three_p99(raw),
+                   "libstrophe, a message to one other occupant");
+    report_removal("removal-xmpp-3-of-3-p99", ours, three_p99_raw(three),
+                   "the same, three, seen by the same prober");
 }
 
 /* ---- many changes ---- */

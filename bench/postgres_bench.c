@@ -192,6 +192,11 @@ static void measure_removals(PGconn *c)
            "libpq: INSERT and NOTIFY, LISTEN and SELECT, one subscriber");
     report("removal-postgres-3-of-3", ours, three_report_raw(&nodes), "µs", false,
            "the same, three subscribers, seen by the same prober");
+    ours = three_p99_ours(&nodes);
+    report("removal-postgres-3-p99", ours, three_p99(bare), "µs", false,
+           "libpq: INSERT and NOTIFY, LISTEN and SELECT, one subscriber");
+    report("removal-postgres-3-of-3-p99", ours, three_p99_raw(&nodes), "µs", false,
+           "the same, three subscribers, seen by the same prober");
 }
 
 /* ---- rates ---- */

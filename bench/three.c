@@ -94,6 +94,21 @@ double three_p50(const char *who, double *us)
     return half;
 }
 
+double three_p99(double *us)
+{
+    return bench_percentile(us, THREE_ROUNDS, 990);
+}
+
+double three_p99_ours(struct three *t)
+{
+    return three_p99(t->us[THREE_NODES]);
+}
+
+double three_p99_raw(struct three *t)
+{
+    return three_p99(t->raw_us);
+}
+
 double three_report(struct three *t)
 {
     three_p50("on node a, told", t->us[0]);

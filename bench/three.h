@@ -37,6 +37,10 @@ double three_report(struct three *t);
 double three_report_raw(struct three *t);
 /* Prints percentiles of THREE_ROUNDS times; returns p50. */
 double three_p50(const char *who, double *us);
+/* p99 of all three nodes, of the receivers as the prober saw them, or of other times. */
+double three_p99(double *us);
+double three_p99_ours(struct three *t);
+double three_p99_raw(struct three *t);
 
 /* Another process, that receives what this one publishes, by what the bus gives to a client
  * alone. It ends with this one. */

@@ -13,11 +13,13 @@ import sys
 # What `make bench` must measure; what is not there is said.
 EXPECTED = """read-hit-uniform read-hit-zipf read-hit-vs-redis-unix read-many-16 read-scale-2
 resp-get-p1 resp-get-p16 resp-set-fill-p16 resp-set-published-p16 memory-overhead-vs-redis
-memory-overhead-vs-memcached removal-host-16 removal-sqlite-3 removal-redis-3
-redis-sustained redis-catch-up redis-idle-3 removal-postgres-3 postgres-sustained
-postgres-catch-up miss-ratio/mean/1%
-miss-ratio/mean/10% restart-warm-1g restart-warm-1g-small
-idle-rows-3 idle-cpu-3 idle-rows-50 idle-cpu-50""".split()
+memory-overhead-vs-memcached removal-host-16 miss-ratio/mean/1% miss-ratio/mean/10%
+restart-warm-1g restart-warm-1g-small removal-sqlite-3 removal-redis-3 removal-redis-3-p99
+removal-nats-3 removal-nats-3-p99 removal-postgres-3 removal-postgres-3-p99 removal-xmpp-3
+removal-xmpp-3-p99 redis-sustained nats-sustained postgres-sustained xmpp-sustained
+redis-catch-up nats-catch-up postgres-catch-up xmpp-catch-up
+idle-sqlite-3 idle-redis-3 idle-nats-3 idle-postgres-3 idle-xmpp-3
+idle-sqlite-50 idle-redis-50 idle-nats-50 idle-postgres-50 idle-xmpp-50""".split()
 
 
 def first_line(*command):

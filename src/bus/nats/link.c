@@ -328,6 +328,22 @@ int nats_link_names(struct nats_link *l, const char *url, char why[BUS_WHY_BYTES
     return status;
 }
 
+bool nats_link_allows_old(const char *url)
+{
+    char why[BUS_WHY_BYTES_MAX];
+    struct nats_link l = {.timeout_ms = 0};
+    struct start *st = calloc(1, sizeof *st);
+
+    bool allowed =
+        st && read_url(&l, st, url, why) == ACCORD_OK &&
+        bus_url_flag(&st->url, "allow_old_server", false, &st->allow_old, why) == ACCORD_OK &&
+        st->allow_old;
+    if (st)
+        bus_url_done(&st->url);
+    free(st);
+    return allowed;
+}
+
 static int prepare(struct nats_link *l, struct start *st, const struct bus_settings *s,
                    char why[BUS_WHY_BYTES_MAX])
 {

@@ -42,6 +42,9 @@ struct nats_link {
 MUST_CHECK int nats_link_names(struct nats_link *l, const char *url,
                                char why[BUS_WHY_BYTES_MAX]);
 
+/* Whether the URL lets a server be too old. Not, where the URL is refused. */
+bool nats_link_allows_old(const char *url);
+
 /* ACCORD_E_INVALID: the URL; ACCORD_E_DENIED: also a file of the URL that cannot be read;
  * ACCORD_E_UNSUPPORTED: the server is too old. */
 MUST_CHECK int nats_link_open(struct nats_link *l, const struct bus_settings *s,

@@ -75,6 +75,16 @@ TEST(nats_files_of_the_url_that_cannot_be_read_end_the_start)
     }
 }
 
+TEST(nats_promises_less_where_an_old_server_is_allowed)
+{
+    const char *said = bus_nats.tools.caveat("nats://me:x@h/shop?allow_old_server=1");
+
+    CHECK(said && strstr(said, "before 2.10.23") && strstr(said, "P1 to P4 are not promised"));
+    CHECK(!bus_nats.tools.caveat("nats://h/shop?allow_old_server=0"));
+    CHECK(!bus_nats.tools.caveat("nats://h/shop"));
+    CHECK(!bus_nats.tools.caveat("nats://h/shop?allow_old_server=x")); /* open() refuses it */
+}
+
 TEST(nats_servers_that_nobody_reaches_are_named)
 {
     CHECK(opened("nats://127.0.0.1:1/shop") == ACCORD_E_DOWN);

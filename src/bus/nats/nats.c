@@ -178,6 +178,14 @@ static int nats_bus_schema(const struct bus_settings *s, char **out,
     return ACCORD_OK;
 }
 
+static const char *nats_bus_caveat(const char *url)
+{
+    return nats_link_allows_old(url) ? "allow_old_server=1: of a server before 2.10.23 a kill "
+                                       "can lose the stream, so "
+                                       "P1 to P4 are not promised on one"
+                                     : NULL;
+}
+
 const struct bus_ops bus_nats = {
     .scheme = "nats",
     .also = "tls",
@@ -195,5 +203,5 @@ const struct bus_ops bus_nats = {
     .publish = nats_bus_publish,
     .wake = nats_bus_wake,
     .present = nats_bus_present,
-    .tools = {.schema = nats_bus_schema, .drop = nats_bus_drop},
+    .tools = {.schema = nats_bus_schema, .drop = nats_bus_drop, .caveat = nats_bus_caveat},
 };

@@ -26,7 +26,7 @@ static void print_row(struct ask_row row)
     ask_text(row, "about", about, sizeof about);
     printf("%-20s %-7s %10s %8.1f s  %s\n", name, state_of(row), applied,
            (double)ask_number(row, "seen_ms_ago") / 1e3,
-           about[0] ? about : "(not known: the log no longer has its join)");
+           about[0] ? about : "(not known: it has not said so yet)");
 }
 
 int verb_nodes(int argc, char **argv)

@@ -140,8 +140,8 @@ static void copy_line(char *to, size_t to_bytes, const uint8_t *from, size_t byt
     to[size] = '\0';
 }
 
-/* "about", a tab, what its namespaces ask for. A beat has the second part alone, a join of an
- * older version the first. */
+/* "about", a tab, what its namespaces ask for. A beat of an older version has the second part
+ * alone, a join of an older one the first. A beat without a tab is a word of another kind. */
 static void copy_about(struct member *member, const struct change *change)
 {
     struct bytes text = change_about_text(change);
@@ -150,7 +150,7 @@ static void copy_about(struct member *member, const struct change *change)
     const uint8_t *tab = bytes > 0 ? memchr(from, '\t', bytes) : NULL;
     size_t first = tab ? (size_t)(tab - from) : bytes;
 
-    if (change->op == CHANGE_JOIN)
+    if (change->op == CHANGE_JOIN || (tab && first > 0))
         copy_line(member->view.about, sizeof member->view.about, from, first);
     if (!tab)
         return;

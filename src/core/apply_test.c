@@ -392,6 +392,29 @@ TEST(apply_knows_of_each_member_what_it_asks_of_its_namespaces)
     fleet_free(f);
 }
 
+/* Its join is forgotten after an hour, and it stays for months. */
+TEST(apply_learns_from_a_beat_what_a_join_that_is_gone_had_told)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *a = fleet_add(f, "web1");
+
+    fleet_start(f, a);
+    fleet_settle(f);
+    fleet_run(f, 2 * FLEET_L);
+    fleet_delete(f, f->entries[0].position);
+    struct fleet_node *b = fresh_node(f, "web2");
+    fleet_run(f, 2 * FLEET_L);
+    const struct core_member *m = core_member(b->core, 0);
+    m = m->self ? core_member(b->core, 1) : m;
+    CHECK(strcmp(m->name, "web1") == 0 && strcmp(m->about, "app test") == 0);
+
+    struct change beat = change_of("web9", 9, CHANGE_BEAT, 1); /* a word that we do not know */
+    beat.about = bytes_of_text("wave 0123 to all");
+    deliver(f, b, beat);
+    CHECK(core_member(b->core, 2)->about[0] == '\0');
+    fleet_free(f);
+}
+
 TEST(apply_takes_who_leaves_at_his_word_once_and_only_who_was_there)
 {
     struct fleet *f = fleet_new(NULL);

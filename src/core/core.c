@@ -128,19 +128,16 @@ _Static_assert(sizeof((struct core_settings *)0)->about +
                    CHANGE_ABOUT_BYTES_MAX + 1,
                "what is said fits into a change");
 
-/* Both lines with a tab between them; without the second, no tab. */
+/* Both lines with a tab between them, by which a beat's is told from a word (hole.c). */
 static void prepare_of_us(struct core *c)
 {
     const struct core_settings *s = &c->settings;
     size_t about = strlen(s->about), policies = strlen(s->policies);
 
     memcpy(c->of_us, s->about, about);
-    c->of_us_policies = c->of_us_bytes = about;
-    if (policies == 0)
-        return;
     c->of_us[about] = '\t';
     memcpy(c->of_us + about + 1, s->policies, policies);
-    c->of_us_bytes += 1 + policies;
+    c->of_us_bytes = about + 1 + policies;
 }
 
 static bool valid(const struct core_settings *s)

@@ -71,8 +71,8 @@ enum {
 
 struct core {
     struct core_settings settings;
-    char of_us[CHANGE_ABOUT_BYTES_MAX]; /* `about` of the join; beats have what follows */
-    size_t of_us_policies, of_us_bytes;
+    char of_us[CHANGE_ABOUT_BYTES_MAX]; /* `about` of the join, and of beats */
+    size_t of_us_bytes;
     struct writer *writer;
     uint64_t now_ns, wall_ms; /* of the event; never go back */
     bool more;                /* of the event */

@@ -210,17 +210,16 @@ void publish_beat_back(struct core *c)
 }
 
 /* A beat tells of changes that did not arrive where there is something to tell, else what is to
- * be told to one node; of what our namespaces ask for the next one tells again. */
+ * be told to one node, else what the join told: who came later may not find that any more. */
 static struct bytes about(struct core *c, enum change_op op)
 {
-    if (op == CHANGE_JOIN)
-        return bytes_of(c->of_us, c->of_us_bytes);
-    struct bytes word = hole_word(c);
-    if (word.size_bytes == 0)
+    struct bytes word = {0};
+
+    if (op == CHANGE_BEAT)
+        word = hole_word(c);
+    if (op == CHANGE_BEAT && word.size_bytes == 0)
         word = letters_word(c);
-    return word.size_bytes > 0
-               ? word
-               : bytes_of(c->of_us + c->of_us_policies, c->of_us_bytes - c->of_us_policies);
+    return word.size_bytes > 0 ? word : bytes_of(c->of_us, c->of_us_bytes);
 }
 
 static struct change make_beat(struct core *c, enum change_op op)

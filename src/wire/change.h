@@ -56,8 +56,8 @@ struct change {
     uint64_t applied;      /* position in the log that the sender has applied */
     uint64_t applied_hash; /* rolling hash there: two nodes that differ have diverged */
     uint64_t lease_epoch;  /* of the sender */
-    struct bytes about;    /* JOIN: "role address version" for people; may be empty; at
-                              most CHANGE_ABOUT_BYTES_MAX */
+    struct bytes about; /* JOIN, BEAT: "role address version", a tab and more, for people; may
+                           be empty; at most CHANGE_ABOUT_BYTES_MAX */
 };
 
 /* A beat with a version says that from here on L is so many milliseconds; its fingerprint, that

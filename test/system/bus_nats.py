@@ -356,7 +356,7 @@ def tls_is_verified():
         cert, key = certificate(start.folder, "server")
         other, _ = certificate(start.folder, "other")
         with Server("--tls", "--tlscert", cert, "--tlskey", key) as server:
-            refused_start(start, server.url(scheme="tls", more=f"?ca={other}"), "certificate")
+            refused_start(start, server.url(scheme="tls", more=f"?ca={other}"), "ca= with the authority")
             refused_start(start, server.url(scheme="tls"), "certificate")
             start("web1", *FLAGS, bus=server.url(scheme="tls", more=f"?ca={cert}")).ready()
             start("web2", *FLAGS,

@@ -105,11 +105,14 @@ int nats_link_fail(const struct nats_link *l, natsStatus s, int js_error, const 
                            ? "JetStream is not enabled, or has no leader now"
                            : last_error();
     const char *text = natsStatus_GetText(s);
+    bool untrusted = s == NATS_SSL_ERROR && strstr(more, "certificate");
 
     if (strcmp(more, text) == 0)
         more = "";
-    return bus_fail(why, status_of(s, js_error), "nats: %s %s: %s%s%.300s", what, l->stream,
-                    text, more[0] ? ": " : "", more);
+    return bus_fail(why, status_of(s, js_error), "nats: %s %s: %s%s%.300s%s", what, l->stream,
+                    text, more[0] ? ": " : "", more,
+                    untrusted ? "; write tls://, and ca= with the authority that signed it"
+                              : "");
 }
 
 static int refuse_options(natsStatus s, const char *what, char why[BUS_WHY_BYTES_MAX])

@@ -154,8 +154,9 @@ static int check_version(struct pg_link *l, bool *current, bool *owned,
                          char why[BUS_WHY_BYTES_MAX])
 {
     static const struct pg_statement version = {
-        PG_VERSION, "SELECT @.version()::bigint, (SELECT pg_has_role(nspowner, 'USAGE')"
-                    " FROM pg_namespace WHERE nspname = '@')"};
+        PG_VERSION,
+        "SELECT @.version()::bigint, (SELECT pg_get_userbyid(nspowner) = current_user"
+        " FROM pg_namespace WHERE nspname = '@')"};
     const struct pg_arguments none = {.count = 0};
     PGresult *r = NULL;
 

@@ -22,7 +22,9 @@ static const char tables[] =
     "  SET LOCAL client_min_messages = warning;\n"
     "  PERFORM pg_advisory_xact_lock(hashtextextended('accord schema @', 0));\n"
     "END $f$;\n"
-    "CREATE SCHEMA IF NOT EXISTS @;\n"
+    "DO $f$ BEGIN\n" /* CREATE SCHEMA IF NOT EXISTS asks for a right first, also where it is */
+    "  IF to_regnamespace('@') IS NULL THEN CREATE SCHEMA @; END IF;\n"
+    "END $f$;\n"
     "\n"
     "-- What the log is: one row.\n"
     "CREATE TABLE IF NOT EXISTS @.log (\n"

@@ -148,7 +148,7 @@ struct accord_token {
     uint64_t opaque[5];
 };
 
-/* A place in the cluster's log. Copy it freely, send it to other hosts. */
+/* A place in the cluster's log. Copy it freely, send it to other hosts. Zeros: none. */
 struct accord_position {
     uint64_t epoch;
     uint64_t value;
@@ -252,7 +252,9 @@ ACCORD_API int accord_get_or_set(struct accord *a, const void *key, size_t key_b
                                  size_t buffer_bytes, struct accord_result *out);
 
 /* Changes. Each is applied here, published, then answered: ACCORD_OK means that the bus has it.
- * ACCORD_E_UNPUBLISHED: removed here, queued for the bus. `position` may be NULL. */
+ * ACCORD_E_UNPUBLISHED: removed here, queued for the bus. `position` may be NULL. Of a daemon
+ * with ack = local ACCORD_OK means that its disk has the change, from where the bus gets it,
+ * and the position is zeros; but of ACCORD_WAIT. */
 enum accord_flag {
     ACCORD_SOFT = 1, /* becomes stale instead of absent */
     ACCORD_WAIT = 2  /* strict: until no read anywhere can return the old value as fresh */
@@ -334,7 +336,7 @@ ACCORD_API int accord_fence_reset(struct accord *a, const char *name,
                                   struct accord_position *position);
 
 /* Waits until this host has applied `position` (NULL: all that the bus has now): read your own
- * write, from any host. ACCORD_E_TIMEOUT after timeout_ms (0: it has not, just now);
+ * write, from any host. Zeros are ACCORD_E_INVALID. ACCORD_E_TIMEOUT after timeout_ms (0: it has not, just now);
  * ACCORD_E_GONE: the position is of another epoch of the log. */
 ACCORD_API int accord_sync(struct accord *a, const struct accord_position *position,
                            uint64_t timeout_ms);

@@ -260,9 +260,12 @@ int change_done(const struct asked *asked, const char *word, int status,
         return unpublished_json();
     if (status != ACCORD_OK)
         return client_fail(status);
+    bool none = position->epoch == 0 && position->value == 0; /* ack = local */
     if (asked->json)
-        return json_print(
-            json_pack("{s:s,s:s}", "done", word, "position", position_text(position, text)));
-    printf("%s %s\n", word, position_text(position, text));
+        return json_print(json_pack("{s:s,s:s?}", "done", word, "position",
+                                    none ? NULL : position_text(position, text)));
+    printf("%s %s\n", word,
+           none ? "(kept on this host's disk; the bus gets it from there)"
+                : position_text(position, text));
     return output_done();
 }

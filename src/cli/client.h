@@ -37,8 +37,8 @@ void print_escaped(const void *data, size_t size_bytes);
 enum { POSITION_BYTES_MAX = 48 };
 const char *position_text(const struct accord_position *p, char text[POSITION_BYTES_MAX]);
 
-/* The end of every change: prints what was done and where it stands in the log, or says that
- * other hosts may not have it yet. */
+/* The end of every change: prints what was done and where it stands in the log (ack = local:
+ * that it is on this disk), or says that other hosts may not have it yet. */
 MUST_CHECK int change_done(const struct asked *asked, const char *word, int status,
                            const struct accord_position *position);
 

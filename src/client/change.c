@@ -71,14 +71,17 @@ void call_fill_options(struct call *c, const struct accord_fill_options *o)
         call_word(c, o->tags[i]);
 }
 
-/* The position that a change answered, or that stands in the map of a strict removal. */
+/* The position that a change answered, or that stands in the map of a strict removal. "OK" is
+ * of a node with ack = local: the log does not have it yet. */
 static int position_of(const struct reply_node *reply, struct accord_position *position)
 {
     const struct reply_node *at =
         reply->type == REPLY_TEXT ? reply : reply_field(reply, "position");
-    struct position p;
+    struct position p = {0, 0};
 
-    if (!at || at->type != REPLY_TEXT || position_parse(at->text, &p) != ACCORD_OK)
+    if (!at || at->type != REPLY_TEXT)
+        return ACCORD_E_FORMAT;
+    if (!reply_says(reply, "OK") && position_parse(at->text, &p) != ACCORD_OK)
         return ACCORD_E_FORMAT;
     if (position)
         *position = (struct accord_position){.epoch = p.epoch, .value = p.value};
@@ -328,6 +331,10 @@ int accord_sync(struct accord *a, const struct accord_position *position, uint64
 
     if (!a)
         return last_error_invalid(true);
+    if (position && position->epoch == 0 && position->value == 0)
+        return last_error_say(ACCORD_E_INVALID,
+                              "this position is none: where ack = local, a change is answered "
+                              "before it stands in the log");
     call_word(&c, "ACCORD.SYNC");
     if (position) {
         position_print((struct position){position->epoch, position->value}, text);

@@ -375,6 +375,19 @@ TEST(the_daemons_own_words_are_kept_for_people)
     daemon_stop(d);
 }
 
+TEST(a_change_kept_on_the_local_disk_is_done_and_has_no_position_yet)
+{
+    struct daemon *d = daemon_start(LOCAL);
+    struct accord *a = opened();
+    struct accord_position p = {1, 2};
+
+    CHECK(accord_clear(a, "x", NULL, &p) == ACCORD_OK && p.epoch == 0 && p.value == 0);
+    CHECK(accord_set(a, "k", 1, "v", 1, NULL, NULL) == ACCORD_OK);
+    CHECK(accord_sync(a, &p, 100) == ACCORD_E_INVALID && said("ack = local"));
+    accord_close(a);
+    daemon_stop(d);
+}
+
 TEST(a_request_that_is_not_answered_ends_in_time_and_the_next_has_a_new_connection)
 {
     struct daemon *d = daemon_start(HONEST);

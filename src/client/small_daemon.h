@@ -41,6 +41,7 @@ enum mood {
     FOREIGN,    /* another server that speaks RESP */
     CHATTY_1,   /* says more than it was asked: after ATTACH */
     CHATTY,     /* after a request */
+    LOCAL,      /* ack = local: a change has no position yet */
 };
 
 struct daemon {
@@ -219,8 +220,10 @@ static inline void answer(struct daemon *d, int fd, const struct reply_node *arg
         answer_fill(d, fd, args);
     else if (reply_says(&args[1], "ACCORD.REMOVE"))
         say(fd, "-UNPUBLISHED removed here, queued for the bus (out of paper)\r\n");
+    else if (d->mood == CHATTY)
+        say(fd, "+7@1f\r\n+and another thing\r\n");
     else
-        say(fd, d->mood == CHATTY ? "+7@1f\r\n+and another thing\r\n" : "+7@1f\r\n");
+        say(fd, d->mood == LOCAL ? "+OK\r\n" : "+7@1f\r\n");
 }
 
 enum { SLOW_MS = 700 };

@@ -132,6 +132,17 @@ is seeding-elsewhere-removes-here until_true 5 run 5 get c
 is clear-everything run 0 clear --all
 is cleared-is-gone run 5 get bin
 
+# ---- ack = local: on this node's disk, and not yet in the log
+node_start web3 --ack local --state "$tmp/state"
+local_one=$tmp/web3.sock
+is set-on-the-disk-says-so prints 'set (kept on this host'"'"'s disk; the bus gets it from there)' 0 set l 1 --socket "$local_one"
+is it-is-here-all-the-same prints 1 0 get l --socket "$local_one"
+is remove-on-the-disk run 0 remove l far --socket "$local_one"
+is clear-on-the-disk run 0 clear --all --socket "$local_one"
+is on-the-disk-there-is-no-position-yet json 'd == {"done": "removed", "position": None}' 0 remove l --socket "$local_one" --json
+is on-the-disk-or-not-strict-is-strict json '"@" in d["position"]' 0 remove l --wait 20s --socket "$local_one" --json
+node_stop "$node_pid"
+
 # ---- memoize
 counted() { # counted N: the command ran N times
     [ "$(wc -l <"$tmp/ran")" -eq "$1" ]

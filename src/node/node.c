@@ -592,9 +592,9 @@ int node_open(struct node **out, const struct settings *settings,
     int status =
         n->files_max < FILES_MIN
             ? node_fail(why, ACCORD_E_FULL,
-                        "%llu open files are allowed: a node needs %d, and one for each "
-                        "connection; raise the limit (ulimit -n, LimitNOFILE=)",
-                        (unsigned long long)n->files_max, FILES_MIN)
+                        "%llu open files are allowed: a node needs %d to start, and %d and one "
+                        "for each connection; raise the limit (ulimit -n, LimitNOFILE=)",
+                        (unsigned long long)n->files_max, FILES_MIN, FILES_RESERVED)
             : open_all(n, why);
     if (status != ACCORD_OK) {
         node_close(n);

@@ -27,9 +27,10 @@
  * accord_last_error() what happened this time and what to do. On failure out-parameters are
  * untouched unless said otherwise. Any function may answer ACCORD_E_INVALID (an argument;
  * nothing was done) and ACCORD_E_NOMEM; what asks the daemon also ACCORD_E_DOWN (it is not
- * there), ACCORD_E_TIMEOUT, ACCORD_E_FULL (it has no room for the request now), and ACCORD_E_IO
- * or ACCORD_E_FORMAT (it said what cannot be). After ACCORD_E_DOWN or ACCORD_E_TIMEOUT of a
- * change nothing is known of it: it may be done. Each may be made again.
+ * there), ACCORD_E_TIMEOUT, ACCORD_E_FULL (it has no room for the request, or no connection
+ * left, now), and ACCORD_E_IO or ACCORD_E_FORMAT (it said what cannot be). After ACCORD_E_DOWN
+ * or ACCORD_E_TIMEOUT of a change nothing is known of it: it may be done. Each may be made
+ * again.
  *
  * Keys are 1 to ACCORD_KEY_BYTES_MAX bytes of anything, tags and names text of as many bytes.
  * Times are milliseconds. What is passed in is borrowed for the call.
@@ -336,8 +337,8 @@ ACCORD_API int accord_fence_reset(struct accord *a, const char *name,
                                   struct accord_position *position);
 
 /* Waits until this host has applied `position` (NULL: all that the bus has now): read your own
- * write, from any host. Zeros are ACCORD_E_INVALID. ACCORD_E_TIMEOUT after timeout_ms (0: it has not, just now);
- * ACCORD_E_GONE: the position is of another epoch of the log. */
+ * write, from any host. Zeros are ACCORD_E_INVALID. ACCORD_E_TIMEOUT after timeout_ms (0: it
+ * has not, just now); ACCORD_E_GONE: the position is of another epoch of the log. */
 ACCORD_API int accord_sync(struct accord *a, const struct accord_position *position,
                            uint64_t timeout_ms);
 

@@ -38,10 +38,12 @@ int client_open(struct accord **out, const struct asked *asked,
         o.connect_timeout_ms = o.request_timeout_ms;
     }
     int status = accord_open(out, asked->socket, &o);
-    if (status != ACCORD_E_DOWN && status != ACCORD_E_DENIED)
+    if (status != ACCORD_E_DOWN && status != ACCORD_E_DENIED && status != ACCORD_E_FULL)
         return status == ACCORD_OK ? EXIT_OK : client_fail(status);
     char room[REACH_PATH_BYTES_MAX];
     const char *path = reach_socket(asked->socket, room);
+    if (status == ACCORD_E_FULL && !is_embedded(path))
+        return reach_fail_full(path);
     return is_embedded(path) ? client_fail(status)
                              : reach_fail(status, path, o.connect_timeout_ms);
 }

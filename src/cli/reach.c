@@ -153,8 +153,11 @@ int reach_fail(int status, const char *path, uint64_t within_ms)
     case ACCORD_E_DENIED:
         return fail_denied(path);
     case ACCORD_E_TIMEOUT:
-        return fail(EXIT_TIMEOUT, "the daemon at %s did not answer within %.1f s", path,
-                    (double)within_ms / 1e3);
+        return fail(
+            EXIT_TIMEOUT,
+            "the daemon at %s did not answer within %.1f s: it is busy, or hangs, or is "
+            "stopped; its log says what it did last",
+            path, (double)within_ms / 1e3);
     case ACCORD_E_INVALID:
         return fail(EXIT_USAGE, "%s: a socket's path has 1 to %zu bytes", path,
                     sizeof((struct sockaddr_un *)0)->sun_path - 1);

@@ -24,14 +24,26 @@ struct bytes digits(char text[DIGITS_MAX], uint64_t number)
     return bytes_of(text, (size_t)size);
 }
 
+/* A daemon with no connection left says so and hangs up, perhaps before it was asked. */
+static int send_or_be_told(struct seat *s, const struct bytes *args, size_t count,
+                           uint64_t deadline_ns, const struct reply_node **out)
+{
+    int status = link_send(&s->link, args, count, deadline_ns);
+
+    if (status == ACCORD_OK)
+        return link_receive(&s->link, deadline_ns, out);
+    if (status == ACCORD_E_DOWN && link_receive(&s->link, deadline_ns, out) == ACCORD_OK &&
+        (*out)->type == REPLY_ERROR)
+        return ACCORD_OK;
+    return status;
+}
+
 int seat_ask(struct accord *a, struct seat *s, const struct bytes *args, size_t count,
              uint64_t deadline_ns, const struct reply_node **out)
 {
     struct hang_mark mark = hang_mark(a);
-    int status = link_send(&s->link, args, count, deadline_ns);
+    int status = send_or_be_told(s, args, count, deadline_ns, out);
 
-    if (status == ACCORD_OK)
-        status = link_receive(&s->link, deadline_ns, out);
     if (status == ACCORD_OK)
         hang_heard(a);
     else if (status == ACCORD_E_TIMEOUT)
@@ -101,6 +113,9 @@ static const struct {
     {"NOPERM", ACCORD_E_DENIED, NULL},
     {"WRONGPASS", ACCORD_E_DENIED, NULL},
     {"NOATTACH", ACCORD_E_UNSUPPORTED, NULL},
+    {"ERR max number of clients reached", ACCORD_E_FULL,
+     "close some, or start the daemon with more (--max-clients, and the limit of open files: "
+     "ulimit -n, LimitNOFILE=)"},
     {"ERR", ACCORD_E_INVALID, NULL},
 };
 

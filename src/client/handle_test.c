@@ -404,6 +404,25 @@ TEST(a_request_that_is_not_answered_ends_in_time_and_the_next_has_a_new_connecti
     daemon_stop(d);
 }
 
+TEST(a_daemon_with_no_connection_left_is_called_so)
+{
+    struct accord_options o = {.flags = ACCORD_OPEN_WITHOUT_DAEMON};
+    struct daemon *d = daemon_start(CROWDED);
+    struct accord *a = NULL;
+    struct accord_watch *w;
+
+    for (int i = 0; i < 50; i++) /* it may have hung up before it was asked, or after */
+        CHECK(accord_open(&a, path, NULL) == ACCORD_E_FULL && said("all connections of"));
+    CHECK(accord_open(&a, path, &o) == ACCORD_OK && said("--max-clients"));
+    CHECK(state_of(a, "k") == ACCORD_UNSURE);
+    CHECK(accord_clear(a, "x", NULL, NULL) == ACCORD_E_FULL && said("all connections of"));
+    CHECK(accord_watch(a, "*", &w) == ACCORD_E_FULL && said("max number of clients"));
+    d->mood = HONEST;
+    CHECK(soon_clears(a));
+    accord_close(a);
+    daemon_stop(d);
+}
+
 static void *clear_often(void *a)
 {
     for (int i = 0; i < 50; i++)

@@ -35,7 +35,15 @@ int last_error(int status, const char *path)
                  path);
         break;
     case ACCORD_E_TIMEOUT:
-        snprintf(text, sizeof text, "the daemon at %s did not answer in time", path);
+        snprintf(text, sizeof text,
+                 "the daemon at %s did not answer in time: it is busy, or hangs, or is stopped",
+                 path);
+        break;
+    case ACCORD_E_FULL:
+        snprintf(text, sizeof text,
+                 "all connections of the daemon at %s are taken: close some, or start it with "
+                 "more (--max-clients, and the limit of open files: ulimit -n, LimitNOFILE=)",
+                 path);
         break;
     case ACCORD_E_UNSUPPORTED:
         snprintf(text, sizeof text, "what listens at %s is not an Accord daemon", path);

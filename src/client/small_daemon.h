@@ -41,6 +41,7 @@ enum mood {
     FOREIGN,    /* another server that speaks RESP */
     CHATTY_1,   /* says more than it was asked: after ATTACH */
     CHATTY,     /* after a request */
+    CROWDED,    /* all its connections are taken */
     LOCAL,      /* ack = local: a change has no position yet */
 };
 
@@ -272,6 +273,11 @@ static inline void *run_daemon(void *argument)
         int fd = accept(d->listener, NULL, NULL), i = atomic_load(&d->worker_count);
         if (fd < 0)
             return NULL;
+        if (d->mood == CROWDED) {
+            say(fd, "-ERR max number of clients reached\r\n");
+            close(fd);
+            continue;
+        }
         struct worker *w = malloc(sizeof *w);
         CHECK(w != NULL && i < 128);
         *w = (struct worker){d, fd};

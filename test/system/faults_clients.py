@@ -128,6 +128,7 @@ def a_client_beyond_max_clients_is_told_so():
                    "--max-clients" in done.stderr, done)
         done = run("memoize", "k", "--socket", node.socket, "--", "echo", "hi")
         expect(done.returncode == 0 and done.stdout == "hi\n", done)
+        expect("all connections of the daemon" in done.stderr, done)
         many.pop().close()
         soon(lambda: node.client().ask("PING") == "PONG", "there is room again")
 

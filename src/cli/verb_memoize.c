@@ -121,11 +121,24 @@ static int run(void *context, struct accord_loaded *out)
     return r->exit_code == 0 && !r->written ? 0 : -1;
 }
 
+/* Or it would run again and again, and nobody would know why. */
+static void say_if_too_large(const struct run *r, const struct accord_result *result)
+{
+    static const char refused[] = "REFUSED size";
+
+    if (r->written)
+        fprintf(stderr, "accord: printed, and not kept: it is over 16 MiB\n");
+    else if (r->exit_code == 0 && result->state == ACCORD_UNSURE &&
+             strncmp(accord_last_error(), refused, sizeof refused - 1) == 0)
+        fprintf(stderr, "accord: printed, and not kept: it is larger than a block of the cache "
+                        "(1/64 of the daemon's --memory, 1 MiB at most)\n");
+}
+
 /* The value of the key, or what the command printed: whichever of the two there is. */
 static int obtain(struct accord *a, const char *key, struct run *r,
                   const struct accord_fill_options *o, struct owned *kept)
 {
-    struct accord_result result;
+    struct accord_result result = {0};
     size_t room = 64 * 1024;
 
     for (;;) {
@@ -135,6 +148,8 @@ static int obtain(struct accord *a, const char *key, struct run *r,
         int status =
             accord_get_or_set(a, key, strlen(key), run, r, o, kept->data, room, &result);
         kept->size_bytes = status == ACCORD_OK ? result.value_bytes : 0;
+        if (r->ran)
+            say_if_too_large(r, &result);
         if (r->ran || status != ACCORD_E_SIZE)
             return r->ran ? ACCORD_OK : status;
         room = result.value_bytes + result.value_bytes / 4;

@@ -159,6 +159,10 @@ is memoize-passes-a-signal-as-shells-do run 143 memoize bad -- sh -c 'kill -TERM
 quietly() { run 0 memoize pipe -- sh -c 'yes | head -n 1' && [ ! -s "$tmp/err" ]; }
 is memoize-leaves-pipes-as-they-were quietly
 is memoize-of-no-such-command explains 'No such file' 127 memoize bad -- /nowhere/at-all
+is memoize-says-what-is-too-large-to-keep explains 'printed, and not kept: it is larger than a block of the cache' 0 memoize large -- head -c 2000000 /dev/zero
+is memoize-prints-it-all-the-same [ "$(wc -c <"$tmp/out")" -eq 2000000 ]
+is memoize-says-it-of-17-MB explains 'printed, and not kept: it is over 16 MiB' 0 memoize large -- head -c 17000000 /dev/zero
+is memoize-prints-that-too [ "$(wc -c <"$tmp/out")" -eq 17000000 ]
 is memoize-json json 'd["ran"] and d["exit"] == 0 and d["output"] == "hi\n"' 0 memoize j --json -- echo hi
 is memoize-without-a-daemon prints hi 0 memoize j --socket "$tmp/no.sock" -- echo hi
 large() { "$accord" memoize big -- cat "$tmp/large" | cmp - "$tmp/large"; }

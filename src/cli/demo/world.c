@@ -116,8 +116,9 @@ int demo_open(const struct demo_world *w, size_t i, const struct accord_options 
 {
     int status;
 
-    while ((status = accord_open(out, w->socket[i], options)) != ACCORD_OK && w->patient &&
-           demo_mode(w) != DEMO_STOP)
+    /* A machine that is busy with other things may let a node take a second to answer. */
+    while ((status = accord_open(out, w->socket[i], options)) != ACCORD_OK &&
+           (w->patient || status == ACCORD_E_TIMEOUT) && demo_mode(w) != DEMO_STOP)
         usleep(AGAIN_US);
     if (status == ACCORD_OK)
         return 0;

@@ -7,6 +7,10 @@
  * value. No lock, no lease, no expiry, no eviction. Both lie in shared memory of the same kind
  * of pages, and read the same sequence of keys in short turns. Time is the processor's, which a
  * turn that is interrupted does not lose: neither side waits for anything but memory.
+ *
+ * Beside it: the same reads while a process writes 100,000 items a second; and what other
+ * caches within a process take, LMDB (one read transaction, the value copied) and PHP's APCu
+ * (which makes a PHP string of it).
  */
 #include "bench.h"
 
@@ -15,7 +19,9 @@
 #include "node/clock.h"
 
 #define XXH_INLINE_ALL
+#include <lmdb.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +41,9 @@ enum {
     TURN = 100000,   /* reads of one measurement */
     TURNS = 61,
     MANY = 16,
+    WRITES_A_MS = 100,
 };
+#define LMDB_BYTES (1ull << 30)
 
 struct cache {
     struct segment_sizes sizes;
@@ -51,6 +59,11 @@ struct table {
 
 static struct cache cache;
 static struct table table;
+static struct {
+    MDB_env *env;
+    MDB_txn *reading;
+    MDB_dbi all;
+} lmdb;
 static uint32_t *sequence; /* which item each read wants */
 static volatile uint64_t sink;
 
@@ -152,6 +165,34 @@ static __attribute__((noinline)) int table_get(const uint8_t *key, uint8_t *valu
     return 0;
 }
 
+static void lmdb_check(int status)
+{
+    if (status == MDB_SUCCESS)
+        return;
+    fprintf(stderr, "bench: LMDB: %s\n", mdb_strerror(status));
+    exit(1);
+}
+
+static void open_lmdb(void)
+{
+    uint8_t key[KEY_BYTES], value[VALUE_BYTES];
+    MDB_val k = {KEY_BYTES, key}, v = {VALUE_BYTES, value};
+    MDB_txn *filling;
+
+    lmdb_check(mdb_env_create(&lmdb.env));
+    lmdb_check(mdb_env_set_mapsize(lmdb.env, LMDB_BYTES));
+    lmdb_check(mdb_env_open(lmdb.env, bench_folder(), MDB_NOSYNC, 0600));
+    lmdb_check(mdb_txn_begin(lmdb.env, NULL, 0, &filling));
+    lmdb_check(mdb_dbi_open(filling, NULL, 0, &lmdb.all));
+    for (uint32_t i = 0; i < ITEMS; i++) {
+        make_key(i, key);
+        make_value(i, value);
+        lmdb_check(mdb_put(filling, lmdb.all, &k, &v, 0));
+    }
+    lmdb_check(mdb_txn_commit(filling));
+    lmdb_check(mdb_txn_begin(lmdb.env, NULL, MDB_RDONLY, &lmdb.reading));
+}
+
 /* ---- measurements: ns per read -------------------------------------------------------------
  */
 
@@ -190,6 +231,23 @@ static double table_ns(uint32_t from, uint32_t reads)
         make_key(sequence[i], key);
         if (!table_get(key, value))
             bench_die("the table lost a key");
+        sum += value[7];
+    }
+    double ns = (double)(processor_ns() - began) / reads;
+    sink += sum;
+    return ns;
+}
+
+static double lmdb_ns(uint32_t from, uint32_t reads)
+{
+    uint8_t key[KEY_BYTES], value[VALUE_BYTES];
+    MDB_val k = {KEY_BYTES, key}, v;
+    uint64_t sum = 0, began = processor_ns();
+
+    for (uint32_t i = from; i < from + reads; i++) {
+        make_key(sequence[i], key);
+        lmdb_check(mdb_get(lmdb.reading, lmdb.all, &k, &v));
+        memcpy(value, v.mv_data, VALUE_BYTES);
         sum += value[7];
     }
     double ns = (double)(processor_ns() - began) / reads;
@@ -340,6 +398,72 @@ static void compare_processes(void)
             bench_median(table_two, 3) / bench_median(table_one, 3));
 }
 
+/* Writes over one item after the other, on the other processor, until it is ended. */
+static pid_t start_writing(void)
+{
+    const struct timespec ms = {.tv_nsec = 1000000};
+    pid_t child = fork();
+
+    if (child < 0)
+        bench_die("fork");
+    if (child > 0)
+        return child;
+    bench_pin(0);
+    for (uint32_t item = 0;; nanosleep(&ms, NULL))
+        for (int i = 0; i < WRITES_A_MS; i++, item = (item + 1) % ITEMS)
+            cache_put(item);
+}
+
+/* The last: whoever writes here is killed in the midst of a write. */
+static void compare_with_a_writer(void)
+{
+    double alone[TURNS], beside[TURNS];
+    pid_t child = start_writing();
+
+    for (uint32_t i = 0; i < TURNS; i++) {
+        kill(child, SIGSTOP);
+        alone[i] = cache_ns(i * TURN % (READS - TURN), TURN);
+        kill(child, SIGCONT);
+        beside[i] = cache_ns(i * TURN % (READS - TURN), TURN);
+    }
+    kill(child, SIGKILL);
+    if (wait(NULL) < 0)
+        bench_die("wait");
+    report("read-beside-writer", bench_median(beside, TURNS), bench_median(alone, TURNS), "ns",
+           false, "the same, nobody writing", 1 / 1.1, "processor 1, the writer on 0");
+}
+
+static void compare_with_lmdb(void)
+{
+    double ours, theirs;
+
+    open_lmdb();
+    take_turns(cache_ns, lmdb_ns, &ours, &theirs);
+    report("read-hit-vs-lmdb", ours, theirs, "ns", false, "LMDB, one read transaction", 5.0,
+           "processor 1");
+}
+
+static void compare_with_apcu(void)
+{
+    double turns[8];
+    size_t count = 0;
+    char command[160];
+
+    snprintf(
+        command, sizeof command,
+        "taskset -c 1 php -d apc.enable_cli=1 -d apc.shm_size=512M -d apc.entries_hint=1000000 "
+        "-d memory_limit=1G "
+        "bench/apcu.php %d %d",
+        ITEMS, READS / 4);
+    FILE *f = popen(command, "r");
+    while (f && count < COUNT_OF(turns) && fscanf(f, "%lf", &turns[count]) == 1)
+        count++;
+    if (!f || pclose(f) != 0 || count == 0)
+        bench_die(command);
+    report("read-hit-vs-apcu", cache_ns(0, READS), bench_median(turns, count), "ns", false,
+           "PHP's APCu, apcu_fetch()", 4.0, "processor 1");
+}
+
 int main(void)
 {
     double many, single;
@@ -360,7 +484,11 @@ int main(void)
     fprintf(stderr, "get_many(16): %.1f ns a key, goal 50; single gets %.1f\n", many, single);
     report("read-many-16", many, 50, "ns", false, "50 ns a key, the goal itself", 1.0,
            "processor 1");
+    compare_with_lmdb();
+    compare_with_apcu();
     choose_zipf();
     compare("read-hit-zipf");
+    choose_uniform();
+    compare_with_a_writer();
     return 0;
 }

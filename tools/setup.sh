@@ -18,7 +18,8 @@ optional='libzmq3-dev'
 check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin systemd
        redis-server redis-tools openssl prosody ejabberd python3-slixmpp python3-redis python3-zmq php-cli
        php-redis zstd postgresql-15 pgbouncer curl tcl'
-bench='redis-server memcached postgresql-15'
+# liblmdb-dev, php-apcu: caches within a process.
+bench='redis-server memcached postgresql-15 liblmdb-dev php-cli php-apcu'
 
 want="$build $optional"
 if [ "${1:-}" = build ]; then

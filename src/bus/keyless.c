@@ -3,15 +3,13 @@
 #include "bus/keyless.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
 
+#include "bus/layer.h"
 #include "bus/signing.h"
+#include "net/time.h"
 
 struct keyless_bus {
-    struct bus_base base;
-    struct bus_ops ops;
-    struct bus *inner;
+    struct bus_layer layer;
     char name[NODE_NAME_BYTES_MAX + 1];
     struct id128 log; /* of the reading thread, as all below */
     uint64_t epoch;
@@ -28,46 +26,25 @@ static struct keyless_bus *of(struct bus *b)
 
 static const struct bus_ops *inner_ops(const struct keyless_bus *b)
 {
-    return ((const struct bus_base *)(const void *)b->inner)->ops;
+    return layer_inner_ops(&b->layer);
 }
 
 static uint64_t now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / NS_PER_MS;
-}
-
-static void keyless_close(struct bus *bus)
-{
-    struct keyless_bus *b = of(bus);
-
-    if (!b)
-        return;
-    inner_ops(b)->close(b->inner);
-    free(b);
+    return time_monotonic_ns() / NS_PER_MS;
 }
 
 static int keyless_open(struct bus **out, const struct bus_settings *s,
                         char why[BUS_WHY_BYTES_MAX])
 {
-    const struct bus_ops *inner = bus_find(s->url, why);
+    struct bus_layer *layer;
+    int status = layer_open(&layer, sizeof(struct keyless_bus), keyless_ops, s, why);
 
-    if (!inner)
-        return ACCORD_E_INVALID;
-    struct keyless_bus *b = calloc(1, sizeof *b);
-    if (!b)
-        return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
-    int status = inner->open(&b->inner, s, why);
-    if (status != ACCORD_OK) {
-        free(b);
+    if (status != ACCORD_OK)
         return status;
-    }
-    keyless_ops(&b->ops, inner);
-    b->base.ops = &b->ops;
+    *out = (struct bus *)(void *)layer;
+    struct keyless_bus *b = of(*out);
     snprintf(b->name, sizeof b->name, "%s", s->node ? s->node : "");
-    *out = (struct bus *)(void *)b;
     return ACCORD_OK;
 }
 
@@ -116,7 +93,7 @@ static int refused(const struct keyless_bus *b, char why[BUS_WHY_BYTES_MAX])
 static int read_on(struct keyless_bus *b, uint64_t after, uint64_t timeout_ms,
                    const struct entry **entries, size_t *count, char why[BUS_WHY_BYTES_MAX])
 {
-    int status = inner_ops(b)->read(b->inner, after, timeout_ms, entries, count, why);
+    int status = inner_ops(b)->read(b->layer.inner, after, timeout_ms, entries, count, why);
 
     for (size_t i = 0; status == ACCORD_OK && i < *count; i++)
         judge(b, &(*entries)[i]);
@@ -147,7 +124,7 @@ static int keyless_attach(struct bus *bus, const struct cursor *resume, uint64_t
 {
     struct keyless_bus *b = of(bus);
     struct bus_attached a;
-    int status = inner_ops(b)->attach(b->inner, resume, view_ms, &a, why);
+    int status = inner_ops(b)->attach(b->layer.inner, resume, view_ms, &a, why);
 
     if (status != ACCORD_OK)
         return status;
@@ -161,7 +138,7 @@ static int keyless_attach(struct bus *bus, const struct cursor *resume, uint64_t
     if (b->until_ms > 0) {
         status = look_again(b, a.after, why);
         if (status == ACCORD_OK) /* back to where it is asked to begin */
-            status = inner_ops(b)->attach(b->inner, resume, view_ms, &a, why);
+            status = inner_ops(b)->attach(b->layer.inner, resume, view_ms, &a, why);
     }
     if (status == ACCORD_OK)
         *out = a;
@@ -186,46 +163,10 @@ static int keyless_read(struct bus *bus, uint64_t after, uint64_t timeout_ms,
     return ACCORD_OK;
 }
 
-static int keyless_head(struct bus *bus, const struct cursor *at, uint64_t *head,
-                        char why[BUS_WHY_BYTES_MAX])
-{
-    struct keyless_bus *b = of(bus);
-
-    return inner_ops(b)->head(b->inner, at, head, why);
-}
-
-static int keyless_publish(struct bus *bus, const struct change *changes, size_t count,
-                           struct position *last, char why[BUS_WHY_BYTES_MAX])
-{
-    struct keyless_bus *b = of(bus);
-
-    return inner_ops(b)->publish(b->inner, changes, count, last, why);
-}
-
-static void keyless_wake(struct bus *bus)
-{
-    struct keyless_bus *b = of(bus);
-
-    inner_ops(b)->wake(b->inner);
-}
-
-static int keyless_present(struct bus *bus, const char *const *names, size_t count, bool *there,
-                           char why[BUS_WHY_BYTES_MAX])
-{
-    struct keyless_bus *b = of(bus);
-
-    return inner_ops(b)->present(b->inner, names, count, there, why);
-}
-
 void keyless_ops(struct bus_ops *out, const struct bus_ops *inner)
 {
-    *out = *inner;
+    layer_ops(out, inner);
     out->open = keyless_open;
-    out->close = keyless_close;
     out->attach = keyless_attach;
     out->read = keyless_read;
-    out->head = keyless_head;
-    out->publish = keyless_publish;
-    out->wake = keyless_wake;
-    out->present = inner->present ? keyless_present : NULL;
 }

@@ -3,14 +3,12 @@
 #include "bus/signed.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 
+#include "bus/layer.h"
 #include "bus/replay.h"
 
 struct signed_bus {
-    struct bus_base base;
-    struct bus_ops ops;
-    struct bus *inner;
+    struct bus_layer layer;
     const struct signing *signing;
     pthread_mutex_t
         mutex; /* guards the next three: publish() runs beside attach() and read() */
@@ -31,42 +29,30 @@ static struct signed_bus *of(struct bus *b)
 
 static const struct bus_ops *inner_ops(const struct signed_bus *b)
 {
-    return ((const struct bus_base *)(const void *)b->inner)->ops;
+    return layer_inner_ops(&b->layer);
 }
 
 static void signed_close(struct bus *bus)
 {
-    struct signed_bus *b = of(bus);
-
-    if (!b)
-        return;
-    inner_ops(b)->close(b->inner);
-    pthread_mutex_destroy(&b->mutex);
-    free(b);
+    if (bus)
+        pthread_mutex_destroy(&of(bus)->mutex);
+    layer_close(bus);
 }
 
 static int signed_open(struct bus **out, const struct bus_settings *s,
                        char why[BUS_WHY_BYTES_MAX])
 {
-    const struct bus_ops *inner = bus_find(s->url, why);
+    struct bus_layer *layer;
 
     ASSERT(s->signing);
     ASSERT(s->signing->key_count > 0);
-    if (!inner)
-        return ACCORD_E_INVALID;
-    struct signed_bus *b = calloc(1, sizeof *b);
-    if (!b)
-        return bus_fail(why, ACCORD_E_NOMEM, "out of memory");
-    int status = inner->open(&b->inner, s, why);
-    if (status != ACCORD_OK) {
-        free(b);
+    int status = layer_open(&layer, sizeof(struct signed_bus), signed_ops, s, why);
+    if (status != ACCORD_OK)
         return status;
-    }
-    signed_ops(&b->ops, inner);
-    b->base.ops = &b->ops;
+    *out = (struct bus *)(void *)layer;
+    struct signed_bus *b = of(*out);
     b->signing = s->signing;
     ASSERT(pthread_mutex_init(&b->mutex, NULL) == 0);
-    *out = (struct bus *)(void *)b;
     return ACCORD_OK;
 }
 
@@ -82,7 +68,7 @@ static int signed_attach(struct bus *bus, const struct cursor *resume, uint64_t 
 {
     struct signed_bus *b = of(bus);
     struct bus_attached a;
-    int status = inner_ops(b)->attach(b->inner, resume, view_ms, &a, why);
+    int status = inner_ops(b)->attach(b->layer.inner, resume, view_ms, &a, why);
 
     if (status != ACCORD_OK)
         return status;
@@ -115,7 +101,7 @@ static int signed_read(struct bus *bus, uint64_t after, uint64_t timeout_ms,
     struct signed_bus *b = of(bus);
     const struct entry *from = NULL;
     size_t found = 0;
-    int status = inner_ops(b)->read(b->inner, after, timeout_ms, &from, &found, why);
+    int status = inner_ops(b)->read(b->layer.inner, after, timeout_ms, &from, &found, why);
 
     if (status != ACCORD_OK)
         return status;
@@ -129,14 +115,6 @@ static int signed_read(struct bus *bus, uint64_t after, uint64_t timeout_ms,
     *entries = b->entries;
     *count = found;
     return ACCORD_OK;
-}
-
-static int signed_head(struct bus *bus, const struct cursor *at, uint64_t *head,
-                       char why[BUS_WHY_BYTES_MAX])
-{
-    struct signed_bus *b = of(bus);
-
-    return inner_ops(b)->head(b->inner, at, head, why);
 }
 
 /* Where our own was put the log has been, as surely as if we had read it: so who publishes much
@@ -165,36 +143,18 @@ static int signed_publish(struct bus *bus, const struct change *changes, size_t 
         b->changes[i] = changes[i];
         signing_sign(b->signing, log, read_to, &b->changes[i], b->about[i]);
     }
-    status = inner_ops(b)->publish(b->inner, b->changes, count, last, why);
+    status = inner_ops(b)->publish(b->layer.inner, b->changes, count, last, why);
     if (status == ACCORD_OK)
         acknowledged(b, last);
     return status;
 }
 
-static void signed_wake(struct bus *bus)
-{
-    struct signed_bus *b = of(bus);
-
-    inner_ops(b)->wake(b->inner);
-}
-
-static int signed_present(struct bus *bus, const char *const *names, size_t count, bool *there,
-                          char why[BUS_WHY_BYTES_MAX])
-{
-    struct signed_bus *b = of(bus);
-
-    return inner_ops(b)->present(b->inner, names, count, there, why);
-}
-
 void signed_ops(struct bus_ops *out, const struct bus_ops *inner)
 {
-    *out = *inner;
+    layer_ops(out, inner);
     out->open = signed_open;
     out->close = signed_close;
     out->attach = signed_attach;
     out->read = signed_read;
-    out->head = signed_head;
     out->publish = signed_publish;
-    out->wake = signed_wake;
-    out->present = inner->present ? signed_present : NULL;
 }

@@ -576,6 +576,14 @@ int xmpp_link_hear(struct xmpp_link *l, uint64_t deadline_ns, char why[BUS_WHY_B
     return status;
 }
 
+bool xmpp_link_made_room(struct xmpp_link *l)
+{
+    pthread_mutex_lock(&l->mutex);
+    bool made = l->created;
+    pthread_mutex_unlock(&l->mutex);
+    return made;
+}
+
 int xmpp_link_destroy_room(struct xmpp_link *l, uint64_t deadline_ns,
                            char why[BUS_WHY_BYTES_MAX])
 {

@@ -139,6 +139,9 @@ MUST_CHECK int xmpp_link_page(struct xmpp_link *l, bool before, const char *aid,
 MUST_CHECK int xmpp_link_hear(struct xmpp_link *l, uint64_t deadline_ns,
                               char why[BUS_WHY_BYTES_MAX]);
 
+/* Was there no such room until we came in? */
+bool xmpp_link_made_room(struct xmpp_link *l);
+
 /* Destroys the room. Some servers put us out before they answer. */
 MUST_CHECK int xmpp_link_destroy_room(struct xmpp_link *l, uint64_t deadline_ns,
                                       char why[BUS_WHY_BYTES_MAX]);

@@ -108,7 +108,7 @@ static int bus_present(struct bus *bus, const char *const *names, size_t count, 
     return xmpp_reader_present(&((struct xmpp_bus *)bus)->reader, names, count, there, why);
 }
 
-/* Destroys the room: its owner alone may. */
+/* Destroys the room: its owner alone may. To come in makes it, where there is none. */
 static int bus_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
 {
     struct bus *bus = NULL;
@@ -117,9 +117,12 @@ static int bus_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
     if (status != ACCORD_OK)
         return status;
     struct xmpp_link *l = &((struct xmpp_bus *)bus)->room.link;
+    bool made = xmpp_link_made_room(l);
     status = xmpp_link_destroy_room(l, time_monotonic_ns() + s->timeout_ms * NS_PER_MS, why);
     if (status == ACCORD_E_DENIED)
         status = bus_fail(why, status, "xmpp: only the room's owner may destroy it");
+    else if (status == ACCORD_OK && made)
+        status = bus_fail(why, ACCORD_E_GONE, "xmpp: there was no such room");
     bus_close(bus);
     return status;
 }

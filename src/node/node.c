@@ -163,6 +163,7 @@ static int open_core(struct node *n, char *why)
     if (!random_bytes(c->random, sizeof c->random))
         return node_fail(why, ACCORD_E_IO, "no random numbers: %s", strerror(errno));
     n->now_ns = n->started_ns = reader_now_ns(&n->reader);
+    n->wakes_ns = UINT64_MAX;
     int status = core_new(&n->core, c, n->writer, n->now_ns);
     if (status != ACCORD_OK)
         return node_fail(why, status, "the settings do not fit together: %s",
@@ -485,6 +486,7 @@ static void about_to_sleep(uv_prepare_t *prepare)
         uv_timer_stop(&n->timer);
         return;
     }
+    n->wakes_ns = deadline;
     if (deadline == n->armed_ns && uv_is_active((uv_handle_t *)&n->timer))
         return;
     n->armed_ns = deadline;

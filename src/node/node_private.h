@@ -38,6 +38,9 @@
 
 enum { STATUS_LINE_BYTES_MAX = 1024, READY_LINE_BYTES_MAX = 2048 };
 
+/* A loop that wakes so much later than it had to is told of. */
+#define STANDSTILL_NS NS_PER_S
+
 /* Counted by the shell; the rest is counted where it happens, and summed in view.c. */
 struct node_counts {
     uint64_t requests, deferred, replies, notes;
@@ -100,6 +103,7 @@ struct node {
 
     uint64_t now_ns;   /* never goes back */
     uint64_t armed_ns; /* the deadline that the timer waits for, while it is active */
+    uint64_t wakes_ns; /* when it was to wake, at the latest; UINT64_MAX: it is awake */
     uint64_t log_epoch;
     uint64_t clients; /* numbers given */
     bool carrying;    /* effects of a step are being carried out */

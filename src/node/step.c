@@ -235,12 +235,27 @@ static void carry_out(struct node *n, const struct effect *e)
 /* ---- events --------------------------------------------------------------------------------
  */
 
+/* Said before the core says what came of it: it sees only that no answer has come. */
+static void notice_standstill(struct node *n)
+{
+    uint64_t late_ns = u64_sub_sat(n->now_ns, n->wakes_ns);
+
+    n->wakes_ns = UINT64_MAX;
+    if (late_ns < STANDSTILL_NS)
+        return;
+    LOG(&n->log, clock_wall_ms(), LOG_WARN, "stood-still",
+        log_number("ms", late_ns / NS_PER_MS),
+        log_text("why", "this process was stopped, or got no processor, or the machine slept: "
+                        "what follows is not the bus's doing"));
+}
+
 static void step(struct node *n, struct event *e)
 {
     struct effects effects;
 
     ASSERT(!n->carrying);
     n->now_ns = u64_max(n->now_ns, reader_now_ns(&n->reader));
+    notice_standstill(n);
     e->now_ns = n->now_ns;
     e->wall_ms = clock_wall_ms();
     e->more = e->type != EVENT_TICK;

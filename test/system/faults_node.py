@@ -151,6 +151,7 @@ def readers_of_a_stopped_daemon_see_unsure_by_themselves_and_never_what_was_remo
             done = run("get", "kept", "--socket", web2.socket, "--timeout", "200ms")
             expect(done.returncode != 0 and "did not answer in time" in done.stderr, done)
             web2.process.send_signal(signal.SIGCONT)
+            web2.logged("event=stood-still")
             for probe, last in (kept, "1"), (removed, "0"):
                 changes = [change.split(":") for change in probe.line().split()]
                 expect([s for _, s in changes] == ["1", "5", last], changes)

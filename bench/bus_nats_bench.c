@@ -158,58 +158,24 @@ static void send_raw(void *context)
          "publish");
 }
 
-static double publish_raw(struct raw *r, struct receiver *s)
-{
-    uint32_t before = receiver_rest(s);
-
-    uint64_t sent_ns = bench_now_ns();
-    send_raw(r);
-    return receiver_us(s, before, sent_ns);
-}
-
-static void report_removal(const char *name, double ours, double raw, const char *peer)
-{
-    bench_report(&(struct bench_result){.name = name,
-                                        .ours = ours,
-                                        .against = raw,
-                                        .unit = "µs",
-                                        .peer = peer,
-                                        .goal = 1 / 1.5,
-                                        .bus = "nats",
-                                        .durability = "as sync_interval says, both",
-                                        .clock = "CLOCK_BOOTTIME",
-                                        .pinning =
-                                            "writers on 0; prober on 1 in the idle class; "
-                                            "server, nodes, subscribers anywhere"});
-}
-
 static void measure_removal(struct three *three, struct receiver *s)
 {
-    static double raw[THREE_ROUNDS];
     jsCtx *js = NULL;
     natsConnection *c = connected(&js);
     struct raw one = {js, RAW_STREAM, three->key}, all = {js, RAW3_STREAM, three->key};
 
-    bench_pin(0);
-    for (int i = 0; i < THREE_ROUNDS; i++) {
-        three_remove(three, i);
-        raw[i] = publish_raw(&one, s);
-        three_receive(three, i, send_raw, &all);
-    }
-    receiver_stop(s);
+    three_compare(three, &(struct three_raw){
+                             .bus = "nats",
+                             .where = "nats",
+                             .durability = "as sync_interval says, both",
+                             .peer_one = "libnats, js_Publish to an ordered subscription",
+                             .peer_all = "libnats, js_Publish to three ordered subscriptions",
+                             .send = send_raw,
+                             .one = &one,
+                             .all = &all,
+                             .receiver = s});
     jsCtx_Destroy(js);
     natsConnection_Destroy(c);
-    double ours = three_report(three);
-    report_removal("removal-nats-3", ours, three_p50("raw js_Publish to receipt", raw),
-                   "libnats, js_Publish to an ordered subscription");
-    report_removal("removal-nats-3-of-3", ours, three_report_raw(three),
-                   "libnats, js_Publish to three ordered subscriptions, seen by the same "
-                   "prober");
-    ours = three_p99_ours(three);
-    report_removal("removal-nats-3-p99", ours, three_p99(raw),
-                   "libnats, js_Publish to an ordered subscription");
-    report_removal("removal-nats-3-of-3-p99", ours, three_p99_raw(three),
-                   "the same, three, seen by the same prober");
 }
 
 /* ---- many changes ---- */

@@ -105,56 +105,22 @@ static void send_raw(void *context)
     freeReplyObject(take(r->c));
 }
 
-static double publish_raw(struct raw *r, struct receiver *s)
-{
-    uint32_t before = receiver_rest(s);
-
-    uint64_t sent_ns = bench_now_ns();
-    send_raw(r);
-    return receiver_us(s, before, sent_ns);
-}
-
-static void report_removal(const char *name, double ours, double raw, const char *peer)
-{
-    bench_report(&(struct bench_result){.name = name,
-                                        .ours = ours,
-                                        .against = raw,
-                                        .unit = "µs",
-                                        .peer = peer,
-                                        .goal = 1 / 1.5,
-                                        .bus = "redis",
-                                        .durability = "none, both",
-                                        .clock = "CLOCK_BOOTTIME",
-                                        .pinning =
-                                            "writers on 0; prober on 1 in the idle class; "
-                                            "server, nodes, subscribers anywhere"});
-}
-
 static void measure_removal(struct three *three)
 {
-    static double raw[THREE_ROUNDS];
-    struct receiver *s = receiver_start(receive, "raw");
     redisContext *c = connected();
     struct raw one = {c, "raw", three->key}, all = {c, "raw3", three->key};
 
-    bench_pin(0);
-    for (int i = 0; i < THREE_ROUNDS; i++) {
-        three_remove(three, i);
-        raw[i] = publish_raw(&one, s);
-        three_receive(three, i, send_raw, &all);
-    }
-    receiver_stop(s);
+    three_compare(three, &(struct three_raw){
+                             .bus = "redis",
+                             .where = "redis",
+                             .durability = "none, both",
+                             .peer_one = "hiredis, XADD to XREAD BLOCK, one subscriber",
+                             .peer_all = "hiredis, XADD to XREAD BLOCK, three subscribers",
+                             .send = send_raw,
+                             .one = &one,
+                             .all = &all,
+                             .receiver = receiver_start(receive, "raw")});
     redisFree(c);
-    double ours = three_report(three);
-    report_removal("removal-redis-3", ours, three_p50("raw XADD to XREAD", raw),
-                   "hiredis, XADD to XREAD BLOCK, one subscriber");
-    report_removal("removal-redis-3-of-3", ours, three_report_raw(three),
-                   "hiredis, XADD to XREAD BLOCK, three subscribers, seen by the same prober");
-    ours = three_p99_ours(three);
-    report_removal("removal-redis-3-p99", ours, three_p99(raw),
-                   "hiredis, XADD to XREAD BLOCK, one subscriber");
-    report_removal("removal-redis-3-of-3-p99", ours, three_p99_raw(three),
-                   "the same, three, seen by the same prober");
 }
 
 /* ---- many changes ---- */

@@ -143,36 +143,11 @@ static void send_bare(void *context)
     say(b->c, sql);
 }
 
-static double publish_bare(struct bare *b, struct receiver *s)
-{
-    uint32_t before = receiver_rest(s);
-
-    uint64_t sent_ns = bench_now_ns();
-    send_bare(b);
-    return receiver_us(s, before, sent_ns);
-}
-
 /* ---- three nodes ---- */
-
-static void report(const char *name, double ours, double bare, const char *unit, bool more,
-                   const char *peer)
-{
-    bench_report(&(struct bench_result){.name = name,
-                                        .ours = ours,
-                                        .against = bare,
-                                        .unit = unit,
-                                        .more_is_better = more,
-                                        .peer = peer,
-                                        .goal = 1 / 1.5,
-                                        .bus = "postgres, unix socket",
-                                        .durability = "fsync at each commit, both",
-                                        .clock = "CLOCK_BOOTTIME"});
-}
 
 static void measure_removals(PGconn *c)
 {
     static struct three nodes;
-    static double bare[THREE_ROUNDS];
     struct bare one = {c, "bare"}, all = {c, "bare3"};
     char url[512];
 
@@ -180,23 +155,17 @@ static void measure_removals(PGconn *c)
     for (int i = 0; i < THREE_NODES; i++)
         nodes.receivers[i] = receiver_start(receive, "bare3");
     three_start(&nodes, url);
-    struct receiver *subscriber = receiver_start(receive, "bare");
-    for (int i = 0; i < THREE_ROUNDS; i++) {
-        three_remove(&nodes, i);
-        bare[i] = publish_bare(&one, subscriber);
-        three_receive(&nodes, i, send_bare, &all);
-    }
-    receiver_stop(subscriber);
-    double ours = three_report(&nodes);
-    report("removal-postgres-3", ours, three_p50("libpq", bare), "µs", false,
-           "libpq: INSERT and NOTIFY, LISTEN and SELECT, one subscriber");
-    report("removal-postgres-3-of-3", ours, three_report_raw(&nodes), "µs", false,
-           "the same, three subscribers, seen by the same prober");
-    ours = three_p99_ours(&nodes);
-    report("removal-postgres-3-p99", ours, three_p99(bare), "µs", false,
-           "libpq: INSERT and NOTIFY, LISTEN and SELECT, one subscriber");
-    report("removal-postgres-3-of-3-p99", ours, three_p99_raw(&nodes), "µs", false,
-           "the same, three subscribers, seen by the same prober");
+    three_compare(&nodes,
+                  &(struct three_raw){
+                      .bus = "postgres",
+                      .where = "postgres, unix socket",
+                      .durability = "fsync at each commit, both",
+                      .peer_one = "libpq: INSERT and NOTIFY, LISTEN and SELECT, one subscriber",
+                      .peer_all = "the same, three subscribers",
+                      .send = send_bare,
+                      .one = &one,
+                      .all = &all,
+                      .receiver = receiver_start(receive, "bare")});
 }
 
 /* ---- rates ---- */

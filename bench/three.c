@@ -94,21 +94,6 @@ double three_p50(const char *who, double *us)
     return half;
 }
 
-double three_p99(double *us)
-{
-    return bench_percentile(us, THREE_ROUNDS, 990);
-}
-
-double three_p99_ours(struct three *t)
-{
-    return three_p99(t->us[THREE_NODES]);
-}
-
-double three_p99_raw(struct three *t)
-{
-    return three_p99(t->raw_us);
-}
-
 double three_report(struct three *t)
 {
     three_p50("on node a, told", t->us[0]);
@@ -117,10 +102,60 @@ double three_report(struct three *t)
     return three_p50("on all three", t->us[THREE_NODES]);
 }
 
-double three_report_raw(struct three *t)
+static double publish_one(const struct three_raw *raw)
 {
+    uint32_t before = receiver_rest(raw->receiver);
+
+    uint64_t sent_ns = bench_now_ns();
+    raw->send(raw->one);
+    return receiver_us(raw->receiver, before, sent_ns);
+}
+
+static void row(const struct three_raw *raw, const char *rest, double ours, double theirs,
+                const char *peer)
+{
+    char name[64];
+
+    snprintf(name, sizeof name, "removal-%s-3%s", raw->bus, rest);
+    bench_report(&(struct bench_result){.name = name,
+                                        .ours = ours,
+                                        .against = theirs,
+                                        .unit = "µs",
+                                        .peer = peer,
+                                        .goal = 1 / 1.5,
+                                        .bus = raw->where,
+                                        .durability = raw->durability,
+                                        .clock = "CLOCK_BOOTTIME",
+                                        .pinning =
+                                            "writers on 0; prober on 1 in the idle class; "
+                                            "server, nodes, receivers anywhere"});
+}
+
+static double p99(double *us)
+{
+    return bench_percentile(us, THREE_ROUNDS, 990);
+}
+
+void three_compare(struct three *t, const struct three_raw *raw)
+{
+    static double one_us[THREE_ROUNDS];
+    char seen[160];
+
+    snprintf(seen, sizeof seen, "%s, seen by the same prober", raw->peer_all);
+    bench_pin(0);
+    for (int i = 0; i < THREE_ROUNDS; i++) {
+        three_remove(t, i);
+        one_us[i] = publish_one(raw);
+        three_receive(t, i, raw->send, raw->all);
+    }
+    receiver_stop(raw->receiver);
+    double ours = three_report(t);
     three_p50("raw, three told", t->raw_own_us);
-    return three_p50("raw, three seen", t->raw_us);
+    row(raw, "", ours, three_p50("raw, one", one_us), raw->peer_one);
+    row(raw, "-of-3", ours, three_p50("raw, three seen", t->raw_us), seen);
+    ours = p99(t->us[THREE_NODES]);
+    row(raw, "-p99", ours, p99(one_us), raw->peer_one);
+    row(raw, "-of-3-p99", ours, p99(t->raw_us), seen);
 }
 
 struct receiver *receiver_start(void (*receive)(struct receiver *, const char *argument),

@@ -33,14 +33,20 @@ void three_remove(struct three *t, int i);
 void three_receive(struct three *t, int i, void (*send)(void *context), void *context);
 /* Prints the percentiles of each node; returns p50 of all three, in µs. */
 double three_report(struct three *t);
-/* The same of the receivers, as the prober saw them. */
-double three_report_raw(struct three *t);
 /* Prints percentiles of THREE_ROUNDS times; returns p50. */
 double three_p50(const char *who, double *us);
-/* p99 of all three nodes, of the receivers as the prober saw them, or of other times. */
-double three_p99(double *us);
-double three_p99_ours(struct three *t);
-double three_p99_raw(struct three *t);
+
+/* What the bus gives to a client alone: one thing published, to one receiver and to three. */
+struct three_raw {
+    const char *bus;                 /* in the names of the rows: "removal-BUS-3" */
+    const char *where, *durability;  /* of the rows */
+    const char *peer_one, *peer_all; /* the client's ways, in words */
+    void (*send)(void *context);     /* publishes one thing */
+    void *one, *all;                 /* contexts: to `receiver`, and to t->receivers */
+    struct receiver *receiver;       /* is stopped */
+};
+/* THREE_ROUNDS rounds of ours and theirs by turns; four rows: p50 and p99 of each. */
+void three_compare(struct three *t, const struct three_raw *raw);
 
 /* Another process, that receives what this one publishes, by what the bus gives to a client
  * alone. It ends with this one. */

@@ -77,6 +77,63 @@ static void wait_for_answer(const struct postgres_server *s, const char *sql,
     test_fail("the server does not come to say so", __FILE__, __LINE__);
 }
 
+/* Until commits wait for it. */
+static void follow(const struct postgres_server *primary)
+{
+    wait_for_answer(primary, "SELECT count(*) FROM pg_stat_replication", "1");
+    postgres_say(primary->port, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
+    postgres_say(primary->port, "postgres", "SELECT pg_reload_conf()");
+    wait_for_answer(primary, "SELECT sync_state FROM pg_stat_replication", "sync");
+}
+
+/* Each try is bounded, and what waits there in vain does not grow. */
+static void expect_no_head(struct peer *p, const struct postgres_server *s)
+{
+    uint64_t head = 7;
+
+    for (int i = 0; i < 4; i++) {
+        struct bus_attached a;
+        OK(bus_postgres.attach(p->bus, &p->at, 0, &a, why));
+        CHECK(bus_postgres.head(p->bus, &p->at, &head, why) == ACCORD_E_DOWN);
+        CHECK(strstr(why, "it may have been replaced"));
+        CHECK(head == 7);
+    }
+    wait_for_answer(s, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+                    "1");
+}
+
+/* Where the standby was promoted, the new primary's changes are nothing that the old one knows
+ * of: it must not say what the head is (P1), however well it still answers. */
+TEST(postgres_trusts_no_primary_whose_synchronous_standby_has_left)
+{
+    struct postgres_server primary, standby;
+    struct peer p, q;
+    uint64_t head = 0;
+
+    postgres_server_make(&primary, "primary");
+    postgres_server_start(&primary);
+    postgres_server_make_standby(&standby, "standby", &primary);
+    postgres_server_start(&standby);
+    open_at(&p, primary.port, "postgres");
+    follow(&primary);
+    published(&p, "before");
+    expect(&p, CHANGE_REMOVE, "before");
+    OK(bus_postgres.head(p.bus, &p.at, &head, why));
+    CHECK(head == p.at.position);
+    bus_postgres.close(p.bus);
+    struct bus_settings s = settings_of(p.url, /* timeout_ms= */ 1000);
+    OK(bus_postgres.open(&p.bus, &s, why));
+
+    postgres_server_promote(&standby);
+    open_at(&q, standby.port, "postgres");
+    published(&q, "after");
+    expect_no_head(&p, &primary);
+    closed(&q);
+    closed(&p);
+    postgres_server_end(&primary, SIGQUIT);
+    postgres_server_end(&standby, SIGQUIT);
+}
+
 /* The commit waits for it: whether it is there is unknown, and nobody is given it. */
 TEST(postgres_does_not_know_what_a_synchronous_standby_has_not_confirmed)
 {
@@ -90,10 +147,7 @@ TEST(postgres_does_not_know_what_a_synchronous_standby_has_not_confirmed)
     postgres_server_start(&standby);
     open_at(&p, primary.port, "postgres");
     open_at(&reader, primary.port, "postgres");
-    wait_for_answer(&primary, "SELECT count(*) FROM pg_stat_replication", "1");
-    postgres_say(primary.port, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '*'");
-    postgres_say(primary.port, "postgres", "SELECT pg_reload_conf()");
-    wait_for_answer(&primary, "SELECT sync_state FROM pg_stat_replication", "sync");
+    follow(&primary);
     published(&p, "confirmed");
     expect(&reader, CHANGE_REMOVE, "confirmed");
     closed(&p);

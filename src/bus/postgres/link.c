@@ -42,6 +42,10 @@ static int broken(struct pg_link *l, int status, const char *doing, char why[BUS
     return status;
 }
 
+#define HELD                                                                                   \
+    "; something holds the log's lock (a commit that waits for a synchronous standby, too), "  \
+    "or the server is overloaded"
+
 static const struct {
     const char *prefix; /* of an SQLSTATE */
     int status;
@@ -56,8 +60,8 @@ static const struct {
     {"42883", ACCORD_E_GONE, ""},
     {"42703", ACCORD_E_GONE, ""},
     {"25006", ACCORD_E_DOWN, "; this server is a standby"},
-    {"57014", ACCORD_E_DOWN, "; something holds the log's lock, or the server is overloaded"},
-    {"55P03", ACCORD_E_DOWN, "; something holds the log's lock, or the server is overloaded"},
+    {"57014", ACCORD_E_DOWN, HELD},
+    {"55P03", ACCORD_E_DOWN, HELD},
     {"57P", ACCORD_E_DOWN, ""},
     {"08", ACCORD_E_DOWN, ""},
     {"40", ACCORD_E_DOWN, ""},

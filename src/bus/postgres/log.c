@@ -18,7 +18,8 @@ enum {
     OUTBOX,
     MESSAGE,
     MARKED,
-    BACKEND
+    BACKEND,
+    STANDBY
 };
 
 static const struct pg_statement look = {
@@ -27,7 +28,9 @@ static const struct pg_statement look = {
              " coalesce((SELECT max(position) FROM @.changes), 0),"
              " EXISTS (SELECT FROM @.outbox),"
              " (SELECT message FROM @.changes WHERE position = $1::bigint),"
-             " (SELECT message FROM @.changes WHERE position = $2::bigint), pg_backend_pid()"
+             " (SELECT message FROM @.changes WHERE position = $2::bigint), pg_backend_pid(),"
+             " current_setting('synchronous_standby_names') <> ''"
+             " AND current_setting('synchronous_commit') <> 'local'"
              " FROM @.log l CROSS JOIN @.floor f"};
 
 static const struct pg_statement move = {PG_MOVE, "SELECT @.move()"};
@@ -69,6 +72,7 @@ static int read_look(const struct pg_link *l, const PGresult *r, const struct pg
     out->max_stale_before_ms = pg_number(r, 0, MAX_STALE_BEFORE_MS);
     out->message = pg_id(r, 0, MESSAGE);
     out->outbox = pg_is_true(r, 0, OUTBOX);
+    out->standby = pg_is_true(r, 0, STANDBY);
     /* An entry that is absent, with newer ones there, was pruned. */
     struct id128 marked = pg_id(r, 0, MARKED);
     out->lost_tail = pg_target_equal(&mark->in, &out->target) &&
@@ -144,6 +148,35 @@ int pg_log_move(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
         PQclear(r);
     }
     return status;
+}
+
+/* A commit that writes nothing but a word in the WAL. One at a time of each node: of those that
+ * wait for a standby which does not come, no server would be rid before it comes. */
+static const struct pg_statement confirm = {
+    PG_CONFIRM, "SELECT pg_advisory_xact_lock(hashtext('@ confirm'),"
+                " hashtext(current_setting('application_name'))),"
+                " pg_logical_emit_message(true, 'accord', '')"};
+
+int pg_log_confirm(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
+{
+    const struct pg_arguments none = {.count = 0};
+    char said[BUS_WHY_BYTES_MAX] = "it gave up waiting";
+    PGresult *r = NULL;
+
+    l->warned = false;
+    int status = pg_asked(pg_link_run(l, &confirm, &none, &r, said));
+    PQclear(r);
+    if (status == ACCORD_OK && !l->warned)
+        return ACCORD_OK;
+    if (status != ACCORD_OK && status != ACCORD_E_DOWN) {
+        memcpy(why, said, sizeof said);
+        return status;
+    }
+    return bus_fail(
+        why, ACCORD_E_DOWN,
+        "no synchronous standby follows this primary (synchronous_standby_names): it "
+        "may have been replaced (%.250s)",
+        said);
 }
 
 /* ---- making it ---- */

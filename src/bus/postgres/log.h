@@ -30,6 +30,7 @@ struct pg_log {
     struct id128 message; /* at the position asked for; none: no entry is there */
     bool outbox;          /* rows wait there for their positions */
     bool lost_tail;       /* the mark is not there any more */
+    bool standby;         /* the server's commits wait for one, and so do ours */
 };
 
 uint64_t pg_epoch(const struct pg_target *t);
@@ -46,6 +47,10 @@ MUST_CHECK int pg_log_prove(const struct pg_link *l, const struct pg_log *log,
 /* Gives the rows of the outbox their positions, all that were committed before the call, and
  * wakes those who listen. */
 MUST_CHECK int pg_log_move(struct pg_link *l, char why[BUS_WHY_BYTES_MAX]);
+
+/* Whether the server is still the primary that its synchronous standby follows: only then has
+ * no other taken changes until now. Waits for the standby. */
+MUST_CHECK int pg_log_confirm(struct pg_link *l, char why[BUS_WHY_BYTES_MAX]);
 
 /* Makes schema and log where they are missing, or older than this Accord's. */
 MUST_CHECK int pg_log_create(struct pg_link *l, uint64_t max_stale_ms,
@@ -68,7 +73,8 @@ enum {
     PG_READ,
     PG_PUBLISH,
     PG_PRUNE,
-    PG_PRESENT
+    PG_PRESENT,
+    PG_CONFIRM
 };
 
 #endif

@@ -162,6 +162,21 @@ static int pg_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
     return status;
 }
 
+/* Who lists several servers means to promote one of them. */
+static const char *pg_caveat(const char *url)
+{
+    char why[BUS_WHY_BYTES_MAX];
+    struct pg_place p;
+
+    if (pg_place_init(&p, url, why) != ACCORD_OK)
+        return NULL;
+    bool several = p.url.server_count > 1;
+    pg_place_done(&p);
+    return several ? "without synchronous_standby_names, a primary that was replaced is still "
+                     "trusted by the nodes that reach it alone"
+                   : NULL;
+}
+
 const struct bus_ops bus_postgres = {
     .scheme = "postgres",
     .also = "postgresql",
@@ -177,5 +192,5 @@ const struct bus_ops bus_postgres = {
     .publish = pg_publish,
     .wake = pg_wake,
     .present = pg_present,
-    .tools = {.schema = pg_schema, .drop = pg_drop},
+    .tools = {.schema = pg_schema, .drop = pg_drop, .caveat = pg_caveat},
 };

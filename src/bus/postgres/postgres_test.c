@@ -951,3 +951,10 @@ TEST(postgres_names_the_connections_of_a_node_unless_the_url_does)
     CHECK(strcmp(place.application, "mine") == 0);
     pg_place_done(&place);
 }
+
+TEST(postgres_says_what_a_list_of_servers_leaves_open)
+{
+    CHECK(strstr(bus_postgres.tools.caveat("postgres://a,b:5433/shop"),
+                 "synchronous_standby_names"));
+    CHECK(!bus_postgres.tools.caveat("postgres://a/shop"));
+}

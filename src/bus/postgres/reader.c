@@ -427,6 +427,9 @@ int pg_reader_head(struct pg_reader *r, const struct cursor *at, uint64_t *head,
     }
     if (status == ACCORD_OK)
         status = pg_log_prove(&r->link, &log, at, why);
+    /* After the head: a standby that follows then had not been promoted when it was read. */
+    if (status == ACCORD_OK && log.standby)
+        status = pg_log_confirm(&r->link, why);
     if (status == ACCORD_OK)
         *head = log.head;
     return status;

@@ -127,6 +127,13 @@ static int bus_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
     return status;
 }
 
+static const char *bus_caveat(const char *url)
+{
+    (void)url;
+    return "the room must live in one process of one server: both halves of a split cluster "
+           "echo";
+}
+
 const struct bus_ops bus_xmpp = {
     .scheme = "xmpp",
     /* A node that was silently removed from the room would answer from memory: an own beat that
@@ -144,5 +151,5 @@ const struct bus_ops bus_xmpp = {
     .publish = bus_publish,
     .wake = bus_wake,
     .present = bus_present,
-    .tools = {.drop = bus_drop},
+    .tools = {.drop = bus_drop, .caveat = bus_caveat},
 };

@@ -49,7 +49,7 @@ NEEDS_node   := node door bus net core cache wire base
 NEEDS_client := client cache wire base
 NEEDS_cli    := cli node door bus net core client cache wire base
 
-LIBS_net    = -luv -lmicrohttpd
+LIBS_net    = -luv -lmicrohttpd -lcurl
 LIBS_bus    = -lsqlite3 -lpq -lnats -lstrophe -ljansson -lhiredis -lssl -lcrypto -lz $(LIBS_net)
 # Of what is optional: found when it is linked, for a build may have installed it.
 LIBS_zmq    = $(shell pkg-config --libs libzmq 2>/dev/null)

@@ -8,7 +8,8 @@
 set -eu
 
 build='gcc make pkg-config libuv1-dev libsqlite3-dev libxxhash-dev libinih-dev libjansson-dev
-       libnats-dev libstrophe-dev zlib1g-dev libpq-dev libhiredis-dev libssl-dev libmicrohttpd-dev'
+       libnats-dev libstrophe-dev zlib1g-dev libpq-dev libhiredis-dev libssl-dev libmicrohttpd-dev
+       libcurl4-openssl-dev'
 # Without it the build has no chp:// door.
 optional='libzmq3-dev'
 # prosody, ejabberd, python3-slixmpp: a chat room on two servers, and the person in it.

@@ -22,6 +22,7 @@ static void print_text(struct ask_row row)
                                         "poison",
                                         "settings_differ",
                                         "relays",
+                                        "acs_peers",
                                         "signing",
                                         "refused_last",
                                         "lease_losses",

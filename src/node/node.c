@@ -327,6 +327,27 @@ static int listen_http(struct node *n, const char *address, char *why)
     return status;
 }
 
+static void note_acs_peer(void *context, const char *what, const char *server, const char *why)
+{
+    struct node *n = context;
+
+    LOG(&n->log, clock_wall_ms(), *why ? LOG_WARN : LOG_INFO, what, log_text("server", server),
+        log_text("why", why));
+}
+
+static int open_acs_peers(struct node *n, char *why)
+{
+    const struct text_list *list = &n->settings->acs_peers;
+    const char *servers[LISTEN_MAX];
+
+    _Static_assert((int)LISTEN_MAX <= (int)ACS_PEERS_MAX, "a list's entries all have room");
+    for (size_t i = 0; i < list->count; i++)
+        servers[i] = list->text[i];
+    if (list->count == 0)
+        return ACCORD_OK;
+    return acs_peers_new(&n->acs_peers, &n->loop, servers, list->count, note_acs_peer, n, why);
+}
+
 static int open_doors(struct node *n, char *why)
 {
     const struct settings *s = n->settings;
@@ -417,6 +438,8 @@ static void closing(struct node *n)
     n->door = NULL;
     http_door_free(n->http);
     n->http = NULL;
+    acs_peers_free(n->acs_peers);
+    n->acs_peers = NULL;
     bus_thread_stop(n->bus);
     n->bus = NULL;
     journal_thread_stop(n->journal_thread);
@@ -529,7 +552,8 @@ static void say_start(struct node *n)
     char memory[32], fixed[32], held[32], total[32];
     uint64_t sum = z->segment_bytes + z->hints_bytes + z->writer_bytes + n->core_bytes +
                    resp_door_bytes_max(&clients) +
-                   http_listeners(n->settings) * http_server_bytes_max();
+                   http_listeners(n->settings) * http_server_bytes_max() +
+                   acs_peers_bytes(n->settings->acs_peers.count);
 
     settings_print_size(n->settings->memory_bytes, memory);
     settings_print_size(z->fixed_bytes / KIB * KIB, fixed);
@@ -571,6 +595,8 @@ static int open_all(struct node *n, char *why)
         status = open_core(n, why);
     if (status == ACCORD_OK)
         status = warm_command(n, why);
+    if (status == ACCORD_OK)
+        status = open_acs_peers(n, why);
     if (status == ACCORD_OK)
         status = open_doors(n, why);
     if (status == ACCORD_OK)

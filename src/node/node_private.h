@@ -20,6 +20,7 @@
 #include "door/chp/chp.h"
 #include "door/http/http.h"
 #include "door/resp.h"
+#include "node/acs_peers.h"
 #include "node/bus_thread.h"
 #include "node/clock.h"
 #include "node/command.h"
@@ -94,7 +95,8 @@ struct node {
     struct resp_door *door;
     struct chp_door *chp[CHP_DOORS_MAX];
     size_t chp_count;
-    struct http_door *http; /* NULL: none of the listeners is http:// */
+    struct http_door *http;      /* NULL: none of the listeners is http:// */
+    struct acs_peers *acs_peers; /* NULL: there are none */
     const struct bus_ops *bus_ops;
     const char *bus_caveat;     /* of this URL; may be NULL */
     struct bus_ops watched_ops; /* is that: a bus that signs, or sees who does */

@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 /* settings_finish.c - what depends on this host: its name, its folders, its password file. */
 #include "bus/bus.h"
+#include "node/acs_peers.h"
 #include "node/files.h"
 #include "node/settings.h"
 #include "node/settings_table.h"
@@ -173,10 +174,30 @@ static int check_machines(struct settings *s, char *why)
     return ACCORD_OK;
 }
 
+static int check_acs_peers(struct settings *s, char *why)
+{
+    for (size_t i = 0; i < s->acs_peers.count; i++) {
+        const char *text = s->acs_peers.text[i];
+        if (!acs_peer_is_valid(text))
+            return settings_fail(why, ACCORD_E_INVALID,
+                                 "acs-peer \"%.100s\" is no HOST:PORT: give one like "
+                                 "10.0.0.7:8000, or [::1]:8000",
+                                 text);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(s->acs_peers.text[j], text) == 0)
+                return settings_fail(why, ACCORD_E_INVALID,
+                                     "acs-peer %.100s is there twice: once is enough", text);
+        }
+    }
+    return ACCORD_OK;
+}
+
 static int finish_machines(struct settings *s, char *why)
 {
     int status = blame(s, "cluster-machine", check_machines(s, why), why);
 
+    if (status == ACCORD_OK)
+        status = blame(s, "acs-peer", check_acs_peers(s, why), why);
     if (status != ACCORD_OK || !s->acs_secret_file[0])
         return status;
     if (s->cluster_machines.count == 0)

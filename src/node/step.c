@@ -204,6 +204,7 @@ static void carry_out(struct node *n, const struct effect *e)
         hand_take(&n->applying, e->applied.entry->position);
         resp_door_applied(n->door, e->applied.entry, e->applied.own, n->log_epoch);
         chp_doors_applied(n, e->applied.entry, e->applied.own);
+        acs_peers_applied(n->acs_peers, e->applied.entry, e->applied.own);
         break;
     case EFFECT_SAVE_FENCES:
         carry_save_fences(n, e);

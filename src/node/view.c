@@ -295,6 +295,22 @@ static void fill_acs(const struct node *n, sink s)
     number(s, "acs_replays", h.acs_replays);
 }
 
+static void fill_acs_peers(const struct node *n, sink s)
+{
+    char line[STATUS_LINE_BYTES_MAX];
+    struct acs_peer_counts c;
+
+    acs_peers_words(n->acs_peers, line, sizeof line);
+    acs_peers_count(n->acs_peers, &c);
+    text(s, "acs_peers", line);
+    number(s, "acs_told", c.told);
+    number(s, "acs_waiting", c.waiting);
+    number(s, "acs_tell_refused", c.refused);
+    number(s, "acs_tell_failures", c.failures);
+    number(s, "acs_forgotten", c.forgotten);
+    number(s, "acs_unsaid", c.unsaid);
+}
+
 static void fill_status(const struct node *n, sink s)
 {
     struct core_status c;
@@ -322,6 +338,7 @@ static void fill_status(const struct node *n, sink s)
     fill_relays(n, s);
     fill_letters(&c, s);
     fill_acs(n, s);
+    fill_acs_peers(n, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------
@@ -607,6 +624,8 @@ static void fill_limits(const struct node *n, sink s)
         {"http-connections", HTTP_CONNECTIONS_MAX, "connections of a listener", "answered 503"},
         {"http-request", HTTP_REQUEST_BYTES_MAX, "bytes of its head", "answered 431"},
         {"acs-signatures", ACS_SEEN_MAX, "signatures remembered", "the oldest is forgotten"},
+        {"acs-peer-queue", ACS_QUEUE_BYTES, "bytes of keys for a server",
+         "the oldest are forgotten"},
         {"http-time", HTTP_SECONDS_MAX, "seconds until a request is answered",
          "the connection is closed"},
         {"chp-keys", CHP_KEYS_MAX, "keys", "CHP clients are not told of more"},

@@ -66,6 +66,10 @@ void words_promises(const struct node *n, char *text, size_t size)
             text + strlen(text), size - strlen(text),
             "; not for what ArsDigita's servers change: they flush this host once, and nobody "
             "repeats it");
+    if (n->acs_peers && strlen(text) < size)
+        snprintf(text + strlen(text), size - strlen(text),
+                 "; not for what ArsDigita's servers (acs-peer) change or keep: they are told "
+                 "of single keys, and no lease waits for them");
 }
 
 void words_start(const struct core_status *s, char *line, size_t size)

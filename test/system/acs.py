@@ -1,18 +1,22 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright (c) 2026 the Accord authors
-"""acs.py - what ArsDigita's and OpenACS's servers ask of a node: curl and Python play them, and
+"""acs.py - what ArsDigita's and OpenACS's servers ask of a node, and are told by it: curl and Python play them, and
 Tcl itself writes the lists that are signed. Prints "ok NAME", "not ok NAME" or "skip NAME: why"."""
 import contextlib
 import hashlib
 import hmac
 import http.client
+import http.server
 import os
 import random
 import re
 import shutil
+import socket
+import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -60,6 +64,50 @@ class Peer:
 
     def close(self):
         self.http.close()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """One of ArsDigita's servers: notes which statements it is told to flush."""
+    daemon_threads = True
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            self.server.hang.wait()
+            path, _, query = self.path.partition("?")
+            name, _, statement = query.partition("=")
+            self.server.asked.append((path, name, urllib.parse.unquote_to_bytes(statement)))
+            body = self.server.body
+            self.send_response(self.server.code)
+            self.send_header("Content-Length", str(len(body)))
+            with contextlib.suppress(OSError):  # who asked has given up
+                self.end_headers()
+                self.wfile.write(body)
+
+        def log_message(self, *words):
+            pass
+
+    def __init__(self, port=0, code=200, body=b"Successful."):
+        super().__init__(("127.0.0.1", port), self.Handler)
+        self.asked, self.code, self.body, self.hang = [], code, body, threading.Event()
+        self.hang.set()
+        self.address = f"127.0.0.1:{self.server_address[1]}"
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def statements(self):
+        return [statement for _, _, statement in self.asked]
+
+    def end(self):
+        self.hang.set()
+        self.shutdown()
+        self.server_close()
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 @contextlib.contextmanager
@@ -174,6 +222,91 @@ def whatever_text_tcl_quotes_its_signature_fits():
 
 
 @test
+def servers_are_told_each_key_once_by_who_removed_it_and_a_dead_one_delays_nobody():
+    with nodes() as start, contextlib.ExitStack() as stack:
+        well, hangs, refuses = (Server(), Server(), Server(code=403, body=b"not you"))
+        for server in (well, hangs, refuses):
+            stack.callback(server.end)
+        hangs.hang.clear()
+        dead = free_port()
+        one = start("web1", *[word for peer in (well.address, hangs.address, refuses.address,
+                                                f"127.0.0.1:{dead}")
+                              for word in ("--acs-peer", peer)])
+        two = start("web2", "--listen", "http://127.0.0.1:0", "--cluster-machine", "127.0.0.1",
+                    "--acs-peer", well.address)
+        one.ready()
+        two.ready()
+        keys = [b"greeble_info 42", b"db_string n {select [x] from $t; -- \"&+%}", bytes(range(1, 256)),
+                b"k" * 8192]
+        client = one.client()
+        for key in keys:
+            expect(client.ask("DEL", key) == 0, key[:20])
+        soon(lambda: len(well.asked) == len(keys), well.asked)
+        expect(well.statements() == keys, well.statements())
+        expect({path + name for path, name, _ in well.asked} == {FLUSH + "statement"}, "as they say it")
+        soon(lambda: one.status()["acs_tell_refused"] == len(keys), one.status())
+        one.logged("acs-peer-refuses")
+        one.logged("acs-peer-silent")
+
+        # What web2 removes web2 tells; what was told to web2 by such a server nobody tells again.
+        expect(run("remove", "of-web2", "--socket", two.socket).returncode == 0, "")
+        with contextlib.closing(Peer(port_of(two))) as peer:
+            expect(peer.get(FLUSH + "?statement=from-acs") == (200, "Successful."), "taken")
+        expect(run("remove", "last", "--wait", "20s", "--socket", two.socket).returncode == 0, "")
+        soon(lambda: well.statements()[-1] == b"last", well.statements())
+        expect(well.statements()[len(keys):] == [b"of-web2", b"last"], well.statements())
+
+        status = one.status()
+        expect(status["acs_told"] == len(keys) and status["acs_waiting"] == 2 * len(keys), status)
+        expect("(acs-peer)" in status["promises"] and "P1 P2 P3 P4" in status["promises"], status)
+        text = run("status", "--socket", one.socket).stdout
+        for part in (f"{well.address} is told", f"{hangs.address} ", "4 keys wait",
+                     "(it answered 403: not you)", f"127.0.0.1:{dead} does not answer"):
+            expect(part in text, part, text)
+
+        # Who hung, and who was dead, hear of it when they are back.
+        hangs.hang.set()
+        late = Server(port=dead)
+        stack.callback(late.end)
+        soon(lambda: late.statements() == keys, late.statements())
+        soon(lambda: list(dict.fromkeys(hangs.statements())) == keys, hangs.statements())
+        soon(lambda: one.status()["acs_waiting"] == 0, one.status())
+
+        # A tag is more than they have words for; what a person writes is told by every node.
+        before = len(well.asked)
+        client.ask("ACCORD.REMOVETAG", "red")
+        with contextlib.closing(sqlite3.connect(os.path.join(start.folder, "bus.db"),
+                                                timeout=WAIT)) as bus:
+            bus.execute("INSERT INTO accord_changes(key) VALUES ('typed')")
+            bus.commit()
+        soon(lambda: well.statements()[before:] == [b"typed"] * 2, well.statements()[before:])
+        client.close()
+
+
+@test
+def a_queue_that_is_full_forgets_its_oldest_and_says_so():
+    with nodes() as start, contextlib.ExitStack() as stack:
+        port = free_port()
+        node = start("web1", "--acs-peer", f"127.0.0.1:{port}")
+        node.ready()
+        client = node.client()
+        keys = [b"%04d" % i + b"k" * 8000 for i in range(64)]
+        for key in keys:
+            client.ask("DEL", key)
+        client.close()
+        node.logged("acs-peer-forgot")
+        forgotten = node.status()["acs_forgotten"]
+        expect(0 < forgotten < 64, forgotten)
+        expect(node.status()["acs_waiting"] == 64 - forgotten, node.status())
+        server = Server(port=port)
+        stack.callback(server.end)
+        # The one that was being asked for may be told though the queue has forgotten it.
+        soon(lambda: server.statements()[-1:] == keys[-1:], "the newest")
+        told = server.statements()
+        expect(told[-(64 - forgotten):] == keys[forgotten:], [k[:4] for k in told])
+
+
+@test
 def settings_that_mean_nothing_are_refused_with_what_to_do():
     with nodes() as start:
         empty, readable = private(start.folder, "empty", ""), private(start.folder, "open", "x")
@@ -185,7 +318,9 @@ def settings_that_mean_nothing_are_refused_with_what_to_do():
                 ((*listen, "--acs-secret-file", empty), "only with a cluster-machine"),
                 ((*listen, *machine, "--acs-secret-file", empty), "its first line is empty"),
                 ((*listen, *machine, "--acs-secret-file", readable), "chmod 600"),
-                ((*listen, *machine, "--acs-secret-file", "/no/such"), "No such file")):
+                ((*listen, *machine, "--acs-secret-file", "/no/such"), "No such file"),
+                (("--acs-peer", "web2"), "is no HOST:PORT: give one like 10.0.0.7:8000"),
+                (("--acs-peer", "h:80", "--acs-peer", "h:80"), "once is enough")):
             node = start("web1", *flags)
             expect(node.ended() == 2, flags, node.log)
             expect(any(part in line for line in node.log), part, node.log)

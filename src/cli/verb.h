@@ -27,7 +27,8 @@
     EXIT(STALE, 7, "get: a value, but stale")                                                  \
     EXIT(UNPUBLISHED, 8, "removed here, queued for the bus")                                   \
     EXIT(TIMEOUT, 9, "timed out; the outcome is unknown")                                      \
-    EXIT(BROKEN, 10, "demo, torture, bench: a promise was broken")
+    EXIT(BROKEN, 10, "demo, torture, bench: a promise was broken")                             \
+    EXIT(NOT_JUDGED, 11, "torture: too few hits to say anything; give it more time")
 
 enum exit_code {
 #define EXIT(name, value, text) EXIT_##name = value,

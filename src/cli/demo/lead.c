@@ -8,7 +8,7 @@
 enum {
     STEP_MS = 100,
     READY_S = 60, /* for the first start of all nodes */
-    SEEN_S = 30,  /* for all workers to be in a phase */
+    SEEN_S = 60,  /* for all workers to be in a phase */
 };
 
 /* ---- waiting, and what may not happen meanwhile ---------------------------------------------
@@ -21,6 +21,15 @@ static void describe_end(int status, char *text, size_t text_bytes)
                  strsignal(WTERMSIG(status)));
     else
         snprintf(text, text_bytes, "ended with exit code %d", WEXITSTATUS(status));
+}
+
+/* Of one that was asked to end, and killed once its time was over. */
+static void describe_stop(int status, char *text, size_t text_bytes)
+{
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+        snprintf(text, text_bytes, "did not end within %d s, and was killed", DEMO_STOP_S);
+    else
+        describe_end(status, text, text_bytes);
 }
 
 /* True while all who should run do. */
@@ -225,7 +234,7 @@ void lead_finish(struct demo_conductor *c)
         char how[128];
         if (had_problems || c->stage.workers[i].expendable || c->stage.workers[i].status == 0)
             continue;
-        describe_end(c->stage.workers[i].status, how, sizeof how);
+        describe_stop(c->stage.workers[i].status, how, sizeof how);
         demo_result_problem(&c->result, "%s %s", c->stage.workers[i].what, how);
     }
     /* The killed node was started again, so that at the end nobody is in the state KILLED
@@ -234,7 +243,7 @@ void lead_finish(struct demo_conductor *c)
         char how[128];
         if (c->stage.nodes[i].ended == 0 || was_beginning(c, i))
             continue;
-        describe_end(c->stage.nodes[i].ended, how, sizeof how);
+        describe_stop(c->stage.nodes[i].ended, how, sizeof how);
         demo_result_problem(&c->result, "the node %s, asked to stop, %s", c->world.name[i],
                             how);
         demo_node_print_log(&c->stage, i);

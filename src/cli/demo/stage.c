@@ -14,8 +14,6 @@
 #include <unistd.h>
 
 enum {
-    WORKERS_STOP_S = 10,
-    NODES_STOP_S = 10,
     CRASH_US = 300000, /* after a crash: the children are being killed and write no more */
     LOG_TAIL_LINES = 12,
 };
@@ -428,12 +426,12 @@ size_t demo_stage_stop(struct demo_stage *s)
     for (size_t i = 0; i < s->worker_count; i++)
         if (s->workers[i].expendable && !s->workers[i].ended)
             kill(s->workers[i].pid, SIGKILL);
-    wait_for_all(s, /* workers= */ true, WORKERS_STOP_S);
+    wait_for_all(s, /* workers= */ true, DEMO_STOP_S);
     kill_all(s, /* workers= */ true);
     for (size_t i = 0; i < DEMO_NODES_MAX; i++)
         if (s->nodes[i].pid > 0)
             kill(s->nodes[i].pid, SIGTERM);
-    wait_for_all(s, /* workers= */ false, NODES_STOP_S);
+    wait_for_all(s, /* workers= */ false, DEMO_STOP_S);
     kill_all(s, /* workers= */ false);
     for (size_t i = 0; i < DEMO_NODES_MAX; i++)
         unclean += s->nodes[i].state != DEMO_NODE_NONE && s->nodes[i].ended != 0;

@@ -19,6 +19,8 @@
 enum {
     DEMO_LINE_BYTES_MAX = 512,
     DEMO_WORKERS_MAX = DEMO_READERS_MAX + 3,
+    DEMO_STOP_S =
+        60, /* for workers, then nodes, to end: who is slow on a busy machine is well */
 };
 
 enum demo_node_state {

@@ -105,8 +105,9 @@ struct demo_shared {
 };
 
 struct demo_world {
-    const char *verb; /* who runs in it: "demo" */
-    bool patient;     /* workers wait for a node that is not there, and do not give up */
+    const char *verb;       /* who runs in it: "demo" */
+    bool patient;           /* workers wait for a node that is not there, and do not give up */
+    bool judges_under_load; /* readers share the processors, and do not only fill gaps */
     struct demo_options options;
     char folder[DEMO_FOLDER_BYTES_MAX + 1];
     char origin_path[DEMO_PATH_BYTES_MAX];

@@ -79,6 +79,44 @@ static void verdict_rows(const struct torture *t, FILE *f)
     fprintf(f, "  %-30s %s\n\n", "broken promises", demo_text_count(n->broken));
 }
 
+enum torture_verdict torture_verdict(const struct torture *t)
+{
+    const struct demo_result *r = &t->c.result;
+
+    if (r->totals.broken > 0)
+        return TORTURE_BROKEN;
+    if (r->problem_count > 0)
+        return TORTURE_FAILED;
+    if (r->interrupted)
+        return TORTURE_INTERRUPTED;
+    return t->hits < t->options.hits_min ? TORTURE_NOT_JUDGED : TORTURE_HELD;
+}
+
+static void verdict_line(const struct torture *t, FILE *f)
+{
+    switch (torture_verdict(t)) {
+    case TORTURE_BROKEN:
+        fprintf(f, "  A PROMISE WAS BROKEN\n");
+        break;
+    case TORTURE_FAILED:
+        fprintf(f, "  FAILED\n");
+        break;
+    case TORTURE_INTERRUPTED:
+        fprintf(f, "  interrupted, so not judged; no broken promise was seen until then\n");
+        break;
+    case TORTURE_NOT_JUDGED:
+        fprintf(f,
+                "  NOT JUDGED: %s reads were hits while faults were done, and a verdict needs "
+                "%s (--hits-min);\n  the machine was too busy for the readers, or the nodes "
+                "were unsure most of the time: more --seconds, or fewer faults (--every)\n",
+                demo_text_count(t->hits), demo_text_count(t->options.hits_min));
+        break;
+    case TORTURE_HELD:
+        fprintf(f, "  every promise held, in %s hits while faults were done\n",
+                demo_text_count(t->hits));
+    }
+}
+
 void torture_report_table(const struct torture *t, FILE *f)
 {
     const struct demo_result *r = &t->c.result;
@@ -89,7 +127,7 @@ void torture_report_table(const struct torture *t, FILE *f)
         verdict_rows(t, f);
     }
     demo_report_failures(&t->c.world, r, f);
-    demo_report_verdict(r, f);
+    verdict_line(t, f);
     if (!t->options.scenario)
         fprintf(f, "  the same faults again: --seed %llu\n",
                 (unsigned long long)t->options.seed);
@@ -139,8 +177,28 @@ static json_t *texts(const struct torture *t, bool problems)
     return list;
 }
 
+static const char *verdict_word(enum torture_verdict v)
+{
+    static const char *const words[] = {[TORTURE_BROKEN] = "broken",
+                                        [TORTURE_FAILED] = "failed",
+                                        [TORTURE_INTERRUPTED] = "interrupted",
+                                        [TORTURE_NOT_JUDGED] = "not judged",
+                                        [TORTURE_HELD] = "held"};
+
+    return words[v];
+}
+
+/* null: nobody knows. */
+static json_t *kept(enum torture_verdict v)
+{
+    bool known = v == TORTURE_HELD || v == TORTURE_BROKEN || v == TORTURE_FAILED;
+
+    return known ? json_boolean(v == TORTURE_HELD) : json_null();
+}
+
 static json_t *object(const struct torture *t)
 {
+    enum torture_verdict v = torture_verdict(t);
     const struct demo_result *r = &t->c.result;
     const struct demo_totals *n = &r->totals;
     const struct demo_options *o = &t->c.world.options;
@@ -148,10 +206,12 @@ static json_t *object(const struct torture *t)
     const struct demo_strict_stats *s = &t->c.world.shared->strict;
 
     return json_pack(
-        "{s:b, s:o, s:o, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "{s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, s:o, s:o, "
         "s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-        "promises_kept", n->broken == 0 && r->problem_count == 0, "nodes", count(t->node_count),
-        "readers", count(o->readers), "bus", t->c.world.bus_shown, "seed",
+        "promises_kept", kept(v), "verdict", verdict_word(v), "hits_under_faults",
+        count(t->hits), "hits_needed", count(t->options.hits_min), "nodes",
+        count(t->node_count), "readers", count(o->readers), "bus", t->c.world.bus_shown, "seed",
         count(t->options.seed), "max_stale_ns", count(o->max_stale_ns), "seconds",
         (double)r->on_ns_long / 1e9, "reads", count(n->reads), "hits", count(n->hits), "unsure",
         count(n->loads_unsure), "called_stale", count(n->stale), "errors", count(n->errors),

@@ -347,6 +347,8 @@ static bool phase_faults(struct torture *t)
         if (!lead_step(c, u64_max(until_ns, demo_now_ns() + 1)))
             return false;
     }
+    demo_totals_sum(&c->world, &c->result.totals);
+    t->hits = c->result.totals.hits;
     return true;
 }
 
@@ -453,6 +455,4 @@ void torture_run(struct torture *t)
     }
     lead_finish(c);
     bus_file_unlock(&t->bus);
-    if (good && c->result.totals.hits == 0)
-        demo_result_problem(&c->result, "no read was a hit");
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+enum { HITS_MIN = 1000 }; /* a reader that runs has them in milliseconds */
+
 #define AT(field)    offsetof(struct torture_options, field)
 #define WORLD(field) offsetof(struct torture_options, world.field)
 
@@ -26,6 +28,7 @@ static const struct option_field fields[] = {
     {"--faults", OPTION_TEXT, AT(faults), 0, 0, "names with commas between, or \"all\""},
     {"--every", OPTION_DURATION, AT(every_ns), 50 * NS_PER_MS, 3600 * NS_PER_S, NULL},
     {"--seed", OPTION_COUNT, AT(seed), 1, INT64_MAX, NULL},
+    {"--hits-min", OPTION_COUNT, AT(hits_min), 1, INT64_MAX, NULL},
     {"--scenario", OPTION_TEXT, AT(scenario), 0, 0, "the path of a scenario file"},
     {"--json", OPTION_SWITCH, WORLD(json), 0, 0, NULL},
     {"--keep", OPTION_SWITCH, WORLD(keep), 0, 0, NULL},
@@ -160,6 +163,7 @@ static int parse(struct torture *t, int argc, char **argv, char why[OPTIONS_WHY_
                   .max_stale_ns = NS_PER_S},
         .faults = "all",
         .every_ns = NS_PER_S,
+        .hits_min = HITS_MIN,
     };
     int status = options_parse(&t->options, fields, COUNT_OF(fields), argc, argv, why);
     if (status == ACCORD_OK && t->options.scenario)
@@ -193,7 +197,11 @@ static void say_hello(struct torture *t)
 
 static int report(const struct torture *t)
 {
-    const struct demo_result *r = &t->c.result;
+    static const int codes[] = {[TORTURE_BROKEN] = EXIT_BROKEN,
+                                [TORTURE_FAILED] = EXIT_FAILED,
+                                [TORTURE_INTERRUPTED] = EXIT_FAILED,
+                                [TORTURE_NOT_JUDGED] = EXIT_NOT_JUDGED,
+                                [TORTURE_HELD] = EXIT_OK};
     int status = ACCORD_OK;
 
     if (t->c.world.options.json)
@@ -203,9 +211,7 @@ static int report(const struct torture *t)
     if (status != ACCORD_OK)
         return fail(EXIT_FAILED, "torture: the result could not be printed: %s",
                     status_text(status));
-    if (r->totals.broken > 0)
-        return EXIT_BROKEN;
-    return r->problem_count > 0 || r->interrupted ? EXIT_FAILED : EXIT_OK;
+    return codes[torture_verdict(t)];
 }
 
 int verb_torture(int argc, char **argv)
@@ -223,6 +229,7 @@ int verb_torture(int argc, char **argv)
     t.c.world.options = t.options.world;
     t.c.world.verb = "torture";
     t.c.world.patient = true;
+    t.c.world.judges_under_load = true;
     demo_display_init(&t.c.display, t.c.world.options.json ? stderr : stdout);
     if (demo_stage_open(&t.c.stage, &t.c.world) != ACCORD_OK)
         return EXIT_FAILED;

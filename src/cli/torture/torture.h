@@ -19,6 +19,16 @@ struct torture_options {
     const char *scenario; /* a file; NULL: drawn */
     uint64_t seed;        /* 0: any */
     uint64_t every_ns;    /* a fault about so often */
+    uint64_t hits_min;    /* judged under faults: with fewer there is no verdict */
+};
+
+/* What a run may be said to have shown. Of several the first that applies. */
+enum torture_verdict {
+    TORTURE_BROKEN,
+    TORTURE_FAILED,      /* something else went wrong */
+    TORTURE_INTERRUPTED, /* from outside */
+    TORTURE_NOT_JUDGED,  /* too few hits: it proves nothing */
+    TORTURE_HELD
 };
 
 /* What is done to a node beyond its process. */
@@ -54,6 +64,7 @@ struct torture {
     struct torture_due due[TORTURE_DUE_MAX];
     uint64_t next_fault_ns;
     size_t asked;                     /* the node that was asked last for its status */
+    uint64_t hits;                    /* of readers, judged while faults were done */
     struct demo_histogram back_ns;    /* from the end of a fault until the node is fresh */
     uint64_t healed_ns;               /* how long all took to be fresh after the last fault */
     uint64_t compared, compared_hits; /* rows looked up on each node after that */
@@ -65,6 +76,7 @@ void torture_run(struct torture *t);
 /* The next fault that options allow now, with its `for_ns`. False: there is none. */
 bool torture_draw(struct torture *t, struct scenario_step *out);
 
+enum torture_verdict torture_verdict(const struct torture *t);
 void torture_report_table(const struct torture *t, FILE *stream);
 /* ACCORD_E_NOMEM; ACCORD_E_IO. */
 MUST_CHECK int torture_report_json(const struct torture *t, FILE *stream);

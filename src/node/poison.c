@@ -222,12 +222,12 @@ bool poison_is_near(const struct poison *p, uint64_t position)
     return near;
 }
 
-void poison_passed(struct poison *p, uint64_t position)
+void poison_passed(struct poison *p, enum poison_stage stage, uint64_t position)
 {
     if (!p)
         return;
-    const struct hand_place *at = &p->file->places[POISON_APPLYING];
-    struct hand hand = poison_hand(p, POISON_APPLYING);
+    const struct hand_place *at = &p->file->places[stage];
+    struct hand hand = poison_hand(p, stage);
 
     hand_take(&hand, 0);
     for (size_t i = 0; p->suspecting && i < POISONS_MAX; i++) {

@@ -12,7 +12,7 @@
  * suspect any more. A crash of the host counts nothing, or a try too many: that costs a cache.
  *
  * Threads: poison_open() and _close() alone; each stage's place belongs to its thread; the rest
- * to the loop. The list does not change after poison_open().
+ * to the loop, or under one mutex. The list does not change after poison_open().
  */
 #ifndef ACCORD_NODE_POISON_H
 #define ACCORD_NODE_POISON_H
@@ -20,7 +20,14 @@
 #include "base/limits.h"
 #include "wire/hand.h"
 
-enum poison_stage { POISON_READING, POISON_APPLYING, POISON_STAGES };
+/* Of a node; a relay (cli/relay) has two logs, and a stage for each. */
+enum poison_stage {
+    POISON_READING,
+    POISON_APPLYING,
+    POISON_FROM = POISON_READING,
+    POISON_TO = POISON_APPLYING,
+    POISON_STAGES = 2
+};
 
 enum { POISON_WHY_BYTES_MAX = 256 };
 
@@ -45,7 +52,8 @@ struct hand poison_hand(struct poison *p, enum poison_stage stage);
 /* Whether an entry at this position, of the log that is being applied, or a later one has ended
  * the process: then they are best applied one by one, so that it is known which. */
 bool poison_is_near(const struct poison *p, uint64_t position);
-/* The entries up to here are applied, with all their effects: nothing is in hand. */
-void poison_passed(struct poison *p, uint64_t position);
+/* This stage is the last of those that handle entries of its log, and has got over them up to
+ * here, with all that follows of them: it has nothing in hand. */
+void poison_passed(struct poison *p, enum poison_stage stage, uint64_t position);
 
 #endif

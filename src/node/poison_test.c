@@ -125,9 +125,9 @@ TEST(poison_is_not_what_was_got_over)
         p = opened();
         CHECK(found_count == 1 && found[0].tries == 1);
         CHECK(poison_is_near(p, 3) && poison_is_near(p, 9) && !poison_is_near(p, 10));
-        poison_passed(p, 8);
+        poison_passed(p, POISON_APPLYING, 8);
         CHECK(poison_is_near(p, 9));
-        poison_passed(p, 9);
+        poison_passed(p, POISON_APPLYING, 9);
         CHECK(!poison_is_near(p, 9));
     }
     poison_close(p);
@@ -237,7 +237,7 @@ TEST_SEEDS(poison_survives_any_bytes, 50)
     CHECK(found_count == 0);
     struct hand h = poison_hand(p, POISON_APPLYING);
     CHECK(h.poison_count == 0);
-    poison_passed(p, UINT64_MAX);
+    poison_passed(p, POISON_APPLYING, UINT64_MAX);
     poison_close(p);
 }
 
@@ -259,7 +259,7 @@ TEST(poison_without_a_place_for_its_file_says_so_and_notes_nothing)
     struct hand h = poison_hand(NULL, POISON_APPLYING);
     CHECK(!h.place && h.poison_count == 0);
     CHECK(!poison_is_near(NULL, 1));
-    poison_passed(NULL, 1);
+    poison_passed(NULL, POISON_APPLYING, 1);
     poison_close(NULL);
 }
 

@@ -373,7 +373,7 @@ static void step_entries(struct node *n, struct event *e)
         some.entries.entries = list;
         some.entries.count = taken;
         step_event(n, &some);
-        poison_passed(n->poison, list[taken - 1].position);
+        poison_passed(n->poison, POISON_APPLYING, list[taken - 1].position);
     }
 }
 

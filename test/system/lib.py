@@ -244,6 +244,16 @@ def sanitize_flag():
         ["-fsanitize=address,undefined"] if "__asan_init" in names else []
 
 
+def crashing():
+    """What LD_PRELOAD takes, so that a key "crash:…" ends the process: crashing.c."""
+    library = compiled("crashing.c", "-shared", "-fPIC", "-fno-builtin", "-ldl")
+    if not SANITIZED:
+        return library
+    asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True,
+                          text=True).stdout.strip()
+    return asan + ":" + library  # its library must be the first
+
+
 def compiled(source, *flags):
     """The path of a program made of a file beside this one; gone when the tests end."""
     if source not in programs:

@@ -11,24 +11,13 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 
-from lib import (SANITIZED, WAIT, Manager, Node, Probe, RespError, compiled, expect, main, nodes, rows,
+from lib import (SANITIZED, WAIT, Manager, Node, Probe, RespError, crashing, expect, main, nodes, rows,
                  run, soon, test)
 
 TRIES = 3
 L = 2 if SANITIZED else 1  # seconds: max_stale of these clusters
-
-
-def shim():
-    """What LD_PRELOAD takes."""
-    library = compiled("crashing.c", "-shared", "-fPIC", "-fno-builtin", "-ldl")
-    if not SANITIZED:
-        return library
-    asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True,
-                          text=True).stdout.strip()
-    return asan + ":" + library  # its library must be the first
 
 
 class Victim:
@@ -44,7 +33,7 @@ class Victim:
 
     def begin(self):
         more = self.manager.flags() if self.manager else {}
-        environment = {**more.pop("environment", {}), "LD_PRELOAD": shim(), "CRASH_AT": self.stage}
+        environment = {**more.pop("environment", {}), "LD_PRELOAD": crashing(), "CRASH_AT": self.stage}
         return Node(self.start.folder, "victim", *self.flags, environment=environment, **more)
 
 
@@ -195,7 +184,7 @@ def a_node_inside_an_application_skips_it_too():
         outside.ready()
         address = (f"embed:?bus=sqlite:{start.folder}/bus.db&name=inside&memory=16M"
                    f"&state={start.folder}/state&max-stale={L}s")
-        before = ["env", "LD_PRELOAD=" + shim(), "CRASH_AT=reading",
+        before = ["env", "LD_PRELOAD=" + crashing(), "CRASH_AT=reading",
                   "XDG_RUNTIME_DIR=", "TMPDIR=" + start.folder]  # crashed, they leave folders
         inside = Probe(address, *before)
         expect(inside.opened[0] == 0, inside.opened)

@@ -15,7 +15,7 @@ import threading
 import time
 
 from fleets import L, Redis, fresh, kept, state
-from lib import ACCORD, WAIT, Node, RespError, expect, halt, main, nodes, rows, run, soon, test
+from lib import ACCORD, WAIT, Node, RespError, crashing, expect, halt, main, nodes, rows, run, soon, test
 
 FLAGS = ("--max-stale", f"{L}s")
 
@@ -23,14 +23,14 @@ FLAGS = ("--max-stale", f"{L}s")
 class Relay(Node):
     """A relay, its standard output and its log."""
 
-    def __init__(self, start, *urls, name="r1", state="relay", flags=()):
+    def __init__(self, start, *urls, name="r1", state="relay", flags=(), environment=None):
         self.name, self.lines, self.log = name, [], []
         words = [ACCORD, "relay", "--from", urls[0], "--to", urls[1], "--uncoupled", "--name", name,
                  *flags]
         if state:
             words += ["--state", os.path.join(start.folder, state)]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        text=True)
+                                        text=True, env={**os.environ, **(environment or {})})
         self.readers = [threading.Thread(target=self.read, args=a, daemon=True) for a in
                         ((self.process.stdout, self.lines), (self.process.stderr, self.log))]
         for reader in self.readers:
@@ -132,6 +132,27 @@ def a_relay_that_was_killed_goes_on_where_it_stood():
             gone(b, f"a{turn}")
             gone(a, f"b{turn}")
             there("stays", a, b)
+
+
+@test
+def an_entry_that_crashes_the_relay_is_skipped_after_three_tries():
+    with world() as w:
+        relay, a, b = w.begin()
+        expect(relay.kill() == 0, relay.log)
+        kept(b, "k")
+        a.ask("DEL", "crash:1")
+        crashes = {"LD_PRELOAD": crashing(), "CRASH_AT": "reading"}
+        for _ in range(3):
+            relay = Relay(w.start, w.old, w.new, environment=crashes)
+            expect(relay.ended() == -signal.SIGABRT, relay.process.returncode, relay.log)
+            w.start.all.remove(relay)  # ended as it should
+        relay = w.relay(environment=crashes)
+        expect("tries=3" in relay.logged("event=poison"), relay.log)
+        gone(b, "k")  # it may have meant anything
+        kept(b, "later")
+        a.ask("DEL", "later")
+        gone(b, "later")
+        relay.kill(signal.SIGKILL)
 
 
 @test

@@ -178,18 +178,32 @@ static void refuse(struct relay_lane *l, const struct entry *e)
     l->owes_clear = true;
 }
 
+/* One that ended earlier runs is not looked at, nor is its signature: it may have meant
+ * anything, and is carried as the removal of everything (B17). */
+static struct entry unless_poison(const struct relay_lane *l, const struct entry *e)
+{
+    return hand_skips(&l->from->settings.hand, e->position)
+               ? hand_skipped(e->position, e->change.message)
+               : *e;
+}
+
+/* In hand while anything looks at it, and not while it is published: a bus that is down for
+ * long must not make suspects of entries. */
 static size_t make(struct relay_lane *l, const struct entry *entries, size_t count)
 {
     struct relay_way way = way_of(l);
     size_t made = 0;
 
     for (size_t i = 0; i < count; i++) {
-        relay_side_heard(l->from, &entries[i]);
-        if (entries[i].trust != TRUST_FULL)
-            refuse(l, &entries[i]);
-        else if (relayed_make(&way, &entries[i], l->about[made], &l->changes[made]))
+        hand_take(&l->from->settings.hand, entries[i].position);
+        struct entry e = unless_poison(l, &entries[i]);
+        relay_side_heard(l->from, &e);
+        if (e.trust != TRUST_FULL)
+            refuse(l, &e);
+        else if (relayed_make(&way, &e, l->about[made], &l->changes[made]))
             made++;
     }
+    relay_passed(l->from, entries[count - 1].position);
     return made;
 }
 

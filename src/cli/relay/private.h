@@ -10,6 +10,7 @@
 
 #include "bus/signing.h"
 #include "cli/relay/relay.h"
+#include "node/poison.h"
 #include "wire/relayed.h"
 
 #include <pthread.h>
@@ -90,6 +91,7 @@ struct relay {
     uint64_t saved_ns;
     bool save_failed;
     struct cursors_folder folder;
+    struct poison *poison; /* NULL: there is no state folder, or no room in it */
     pthread_mutex_t log_mutex;
     struct log log;
 };
@@ -100,6 +102,8 @@ void relay_unlock(struct relay *r);
 bool relay_is_stopping(struct relay *r);
 void relay_fatal(struct relay *r, const char *why);
 struct id128 relay_message(struct relay *r);
+/* The entries of this side up to here are read, and what is said of them is made. */
+void relay_passed(struct relay_side *s, uint64_t position);
 /* All that its lane has read is carried. Once both are through: the ready line. */
 void relay_note(struct relay_lane *l);
 void relay_save(struct relay *r, bool now); /* else at most once a second */

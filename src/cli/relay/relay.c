@@ -183,6 +183,45 @@ void relay_note(struct relay_lane *l)
 /* ---- life ----------------------------------------------------------------------------------
  */
 
+static void say_in_hand(struct relay *r, const struct poison_found *found)
+{
+    bool skipped = found->tries >= POISON_TRIES;
+    char position[POSITION_TEXT_BYTES_MAX];
+
+    position_print((struct position){found->at.epoch, found->at.position}, position);
+    RELAY_SAY(r, skipped ? LOG_ERROR : LOG_WARN, skipped ? "poison" : "in-hand",
+              log_text("why", skipped ? "an earlier run ended, again, with this entry in hand: "
+                                        "it is skipped from now on, and everything removed on "
+                                        "the other bus in its place"
+                                      : "an earlier run ended with this entry in hand: if that "
+                                        "goes on, it will be skipped"),
+              log_text("position", position), log_number("tries", found->tries));
+}
+
+/* Without it the relay does all the same what it is for. */
+static void open_poison(struct relay *r)
+{
+    struct poison_found found[POISON_STAGES];
+    char why[POISON_WHY_BYTES_MAX] = "";
+    size_t count = 0;
+
+    if (poison_open(&r->poison, r->options->state, found, &count, why) != ACCORD_OK)
+        RELAY_SAY(r, LOG_WARN, "no-hand", log_text("why", why));
+    for (size_t i = 0; i < count; i++)
+        say_in_hand(r, &found[i]);
+    r->sides[0].settings.hand = poison_hand(r->poison, POISON_FROM);
+    r->sides[1].settings.hand = poison_hand(r->poison, POISON_TO);
+}
+
+void relay_passed(struct relay_side *s, uint64_t position)
+{
+    struct relay *r = s->relay;
+
+    relay_lock(r);
+    poison_passed(r->poison, s == &r->sides[0] ? POISON_FROM : POISON_TO, position);
+    relay_unlock(r);
+}
+
 /* Where an earlier run stood. Of a run that left nothing it is not known whether there was one;
  * then only a log that is empty was missed by nobody. */
 static int open_state(struct relay *r, char *why)
@@ -196,6 +235,8 @@ static int open_state(struct relay *r, char *why)
         RELAY_SAY(r, LOG_WARN, "damaged", log_text("why", why));
     else if (status != ACCORD_OK)
         return status;
+    if (r->options->state)
+        open_poison(r);
     for (size_t i = 0; i < RELAY_SIDES; i++) {
         r->sides[i].at = r->cursors.at[i];
         r->lanes[i].owes_clear = !r->cursors.known[i];
@@ -231,6 +272,7 @@ static void done(struct relay *r)
 {
     for (size_t i = 0; i < RELAY_SIDES; i++)
         relay_side_close(&r->sides[i]);
+    poison_close(r->poison);
     cursors_close(&r->folder);
     pthread_cond_destroy(&r->changed);
     pthread_mutex_destroy(&r->log_mutex);

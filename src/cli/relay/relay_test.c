@@ -3,6 +3,7 @@
 /* Relays between logs of this process, whose misfortunes a test can make (bus/memory.h). */
 #include "bus/memory.h"
 #include "cli/relay/relay.h"
+#include "node/poison.h"
 #include "test.h"
 #include "wire/relayed.h"
 
@@ -83,7 +84,7 @@ static struct peer peer(const char *log)
     return p;
 }
 
-static void publish(struct peer *p, const char *key, uint64_t message)
+static struct position publish(struct peer *p, const char *key, uint64_t message)
 {
     char line[BUS_WHY_BYTES_MAX];
     struct position last;
@@ -95,6 +96,7 @@ static void publish(struct peer *p, const char *key, uint64_t message)
                        .sequence = message};
 
     CHECK(bus_memory.publish(p->bus, &c, 1, &last, line) == ACCORD_OK);
+    return last;
 }
 
 /* How many entries of that op and key the log has, from where the peer began. */
@@ -442,6 +444,82 @@ TEST(relay_vouches_for_nothing_that_it_cannot_verify)
     CHECK(entries_of(&a, CHANGE_CLEAR, "") == 1);
     CHECK(!has(&a, "by hand") && !has(&a, "of-a-node") && !has(&a, "again"));
     relay_stop(r);
+    close_both(&a, &b);
+}
+
+/* A run that ends with this entry of --from's log in hand. */
+static void crash_with(const struct peer *p, struct position at)
+{
+    struct poison *poison = NULL;
+    struct poison_found found[POISON_STAGES];
+    struct bus_attached a;
+    char line[BUS_WHY_BYTES_MAX];
+    size_t count;
+
+    CHECK(bus_memory.attach(p->bus, NULL, 0, &a, line) == ACCORD_OK);
+    CHECK(poison_open(&poison, test_folder(), found, &count, line) == ACCORD_OK);
+    struct hand hand = poison_hand(poison, POISON_FROM);
+    hand_attach(&hand, a.log, at.epoch);
+    hand_take(&hand, at.value);
+    poison_close(poison);
+}
+
+static void skips(const char *from, const char *to, const char *key_path)
+{
+    struct peer a = peer(from), b = peer(to);
+    struct relay_options o = options(&a, &b);
+
+    o.state = test_folder();
+    o.key_file[0] = key_path;
+    relay_stop(ready(&o));
+    struct position bad = publish(&a, "bad", 1);
+    for (int i = 0; i < POISON_TRIES; i++)
+        crash_with(&a, bad);
+    struct relay *r = ready(&o);
+    SOON(entries_of(&b, CHANGE_CLEAR, "") == 1);
+    publish(&b, "goes-on", 2);
+    SOON(has(&a, "goes-on"));
+    relay_stop(r);
+    relay_stop(ready(&o)); /* nobody has it in hand any more */
+    CHECK(entries_of(&b, CHANGE_CLEAR, "") == 1 && entries_of(&a, CHANGE_CLEAR, "") == 0);
+    CHECK(!has(&b, "bad"));
+    close_both(&a, &b);
+}
+
+TEST(relay_clears_the_other_side_for_an_entry_that_ended_three_runs)
+{
+    skips("poison-a", "poison-b", NULL);
+}
+
+TEST(relay_does_so_on_a_signed_bus_too)
+{
+    skips("poison-signed-a", "poison-signed-b", key_file());
+}
+
+TEST(relay_carries_an_entry_that_ended_two_runs_and_forgets_it)
+{
+    struct peer a = peer("suspect-a"), b = peer("suspect-b");
+    struct relay_options o = options(&a, &b);
+
+    o.state = test_folder();
+    relay_stop(ready(&o));
+    struct position suspect = publish(&a, "suspect", 1);
+    for (int i = 0; i < POISON_TRIES - 1; i++)
+        crash_with(&a, suspect);
+    struct relay *r = ready(&o);
+    SOON(has(&b, "suspect"));
+    relay_stop(r);
+    struct poison *poison = NULL;
+    struct poison_found found[POISON_STAGES];
+    size_t count = 1;
+    CHECK(poison_open(&poison, test_folder(), found, &count, why) == ACCORD_OK);
+    CHECK(count == 0);
+    poison_close(poison);
+    crash_with(&a, suspect);
+    CHECK(poison_open(&poison, test_folder(), found, &count, why) == ACCORD_OK);
+    CHECK(count == 1 && found[0].tries == 1);
+    poison_close(poison);
+    CHECK(entries_of(&b, CHANGE_CLEAR, "") == 0);
     close_both(&a, &b);
 }
 

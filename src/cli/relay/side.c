@@ -90,6 +90,7 @@ static void attached(struct relay_side *s, const struct bus_attached *a)
     if (!same)
         s->own_position = 0;
     s->proven_ns = relay_now_ns();
+    hand_attach(&s->settings.hand, a->log, a->epoch);
     relay_lock(r);
     bool news = !s->attached;
     s->attached = true;

@@ -76,6 +76,7 @@ struct bus_settings {
      * cluster's, so that the server's own lists say whose they are. */
     const char *node;
     const struct signing *signing; /* only signed.h looks at it; outlives the bus; or NULL */
+    const char *key_setting;       /* only keyless.h says it: where a key is given; static */
 };
 
 struct bus_attached {

@@ -11,6 +11,8 @@
 struct keyless_bus {
     struct bus_layer layer;
     char name[NODE_NAME_BYTES_MAX + 1];
+    const char *key_setting;
+    struct hand hand;
     struct id128 log; /* of the reading thread, as all below */
     uint64_t epoch;
     uint64_t judged_to; /* what is read again up to here says nothing new */
@@ -45,6 +47,8 @@ static int keyless_open(struct bus **out, const struct bus_settings *s,
     *out = (struct bus *)(void *)layer;
     struct keyless_bus *b = of(*out);
     snprintf(b->name, sizeof b->name, "%s", s->node ? s->node : "");
+    b->key_setting = s->key_setting ? s->key_setting : "signing-key-file";
+    b->hand = s->hand;
     return ACCORD_OK;
 }
 
@@ -77,11 +81,12 @@ static void judge(struct keyless_bus *b, const struct entry *e)
         return;
     b->until_ms = now_ms() + b->silence_ms;
     (void)bus_fail(b->why, ACCORD_E_DENIED,
-                   "%.*s signs what it says (position %llu), and this node has no key, so what "
-                   "it removes is refused there: set signing-key-file here, to the file that "
-                   "%.*s has; or, for a while, signing = accept there",
+                   "%.*s signs what it says (position %llu), and %s has no key, so what it "
+                   "says is refused there: set %s here, to the file that %.*s has; or, for a "
+                   "while, signing = accept there",
                    (int)e->change.origin.size_bytes, (const char *)e->change.origin.data,
-                   (unsigned long long)e->position, (int)e->change.origin.size_bytes,
+                   (unsigned long long)e->position, b->name[0] ? b->name : "who reads here",
+                   b->key_setting, (int)e->change.origin.size_bytes,
                    (const char *)e->change.origin.data);
 }
 
@@ -100,8 +105,8 @@ static int read_on(struct keyless_bus *b, uint64_t after, uint64_t timeout_ms,
     return status;
 }
 
-/* Is he still there? Reads what came since, as far as time allows; the rest the next time. */
-static int look_again(struct keyless_bus *b, uint64_t after, char why[BUS_WHY_BYTES_MAX])
+/* Is anybody there? Reads on from `after`, as far as time allows; the rest the next time. */
+static int look(struct keyless_bus *b, uint64_t after, char why[BUS_WHY_BYTES_MAX])
 {
     uint64_t end_ms = now_ms() + KEYLESS_CATCH_UP_MS, at = u64_max(after, b->judged_to);
     const struct entry *entries = NULL;
@@ -113,10 +118,22 @@ static int look_again(struct keyless_bus *b, uint64_t after, char why[BUS_WHY_BY
             return status;
         at = count > 0 ? entries[count - 1].position : at;
     } while (count > 0 && now_ms() < end_ms);
-    if (count > 0 || now_ms() < b->until_ms)
+    if (b->until_ms > 0 && (count > 0 || now_ms() < b->until_ms))
         return refused(b, why);
     b->until_ms = 0;
     return ACCORD_OK;
+}
+
+/* Who is not told of the members (a relay goes on where it stood) asks by himself. */
+static int look_at_members(struct keyless_bus *b, char why[BUS_WHY_BYTES_MAX])
+{
+    struct bus_attached a;
+    int status = inner_ops(b)->attach(b->layer.inner, NULL, b->silence_ms, &a, why);
+
+    if (status != ACCORD_OK)
+        return status;
+    hand_attach(&b->hand, a.log, a.epoch); /* what is read here can end us, too */
+    return look(b, a.after, why);
 }
 
 static int keyless_attach(struct bus *bus, const struct cursor *resume, uint64_t view_ms,
@@ -125,6 +142,7 @@ static int keyless_attach(struct bus *bus, const struct cursor *resume, uint64_t
     struct keyless_bus *b = of(bus);
     struct bus_attached a;
     int status = inner_ops(b)->attach(b->layer.inner, resume, view_ms, &a, why);
+    bool looks = b->until_ms > 0;
 
     if (status != ACCORD_OK)
         return status;
@@ -132,11 +150,12 @@ static int keyless_attach(struct bus *bus, const struct cursor *resume, uint64_t
         b->log = a.log;
         b->epoch = a.epoch;
         b->judged_to = b->until_ms = 0;
+        looks = view_ms == 0;
     }
     /* As long as the core remembers a member that says nothing. */
     b->silence_ms = u64_max(a.max_stale_ms, a.max_stale_before_ms) * 11 / 2;
-    if (b->until_ms > 0) {
-        status = look_again(b, a.after, why);
+    if (looks) {
+        status = b->until_ms > 0 ? look(b, a.after, why) : look_at_members(b, why);
         if (status == ACCORD_OK) /* back to where it is asked to begin */
             status = inner_ops(b)->attach(b->layer.inner, resume, view_ms, &a, why);
     }

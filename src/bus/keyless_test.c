@@ -102,6 +102,44 @@ TEST(keyless_is_refused_while_others_ask_for_signatures_and_told_what_to_do)
     a.ops.close(a.bus);
 }
 
+TEST(keyless_that_attaches_without_a_view_is_told_before_it_says_anything)
+{
+    struct signing key = with_key();
+    struct bus_settings s = {.url = "memory:keyless-fast",
+                             .max_stale_ms = L_MS,
+                             .retain_ms = 1000000,
+                             .retain_changes = 100000,
+                             .timeout_ms = 1000,
+                             .node = "r1",
+                             .key_setting = "--to-key-file"};
+    struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
+    struct one a = {0}, relay = {0};
+    struct position last;
+
+    open_one(&a, "web1", &key);
+    say(&a, CHANGE_BEAT, "web1", "");
+    keyless_ops(&relay.ops, &bus_memory);
+    CHECK(relay.ops.open(&relay.bus, &s, why) == ACCORD_OK);
+    CHECK(relay.ops.attach(relay.bus, NULL, 0, &relay.at, why) == ACCORD_E_DENIED);
+    CHECK(strstr(why, "web1 signs") && strstr(why, "r1 has no key"));
+    CHECK(strstr(why, "set --to-key-file here"));
+    while (relay.ops.attach(relay.bus, NULL, 0, &relay.at, why) == ACCORD_E_DENIED)
+        nanosleep(&pause, NULL);
+    /* What is to be read from there on was not lost by looking. */
+    struct change c = {.op = CHANGE_REMOVE,
+                       .key = bytes_of_text("k"),
+                       .message = {8, 8},
+                       .origin = bytes_of_text("r1"),
+                       .incarnation = {2, 2}};
+    CHECK(relay.ops.publish(relay.bus, &c, 1, &last, why) == ACCORD_OK);
+    relay.after = relay.at.after;
+    CHECK(relay.after < last.value);
+    CHECK(read_all(&relay) == ACCORD_OK);
+    CHECK(relay.after == last.value);
+    relay.ops.close(relay.bus);
+    a.ops.close(a.bus);
+}
+
 TEST(keyless_goes_on_when_nobody_asks_for_signatures_any_more)
 {
     struct signing key = with_key();

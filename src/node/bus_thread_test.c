@@ -79,7 +79,7 @@ static void too_late(uv_timer_t *timer)
 
 static void begin_as(struct bench *b, const char *url, const char *node)
 {
-    struct bus_settings s = {url, 3000, 3600000, 100000, 1000, {0}, node, NULL};
+    struct bus_settings s = {url, 3000, 3600000, 100000, 1000, {0}, node, NULL, NULL};
     char why[BUS_WHY_BYTES_MAX];
 
     memset(b, 0, sizeof *b);
@@ -327,7 +327,7 @@ TEST(it_can_be_stopped_at_any_time_even_from_its_own_event)
 
 TEST(a_bus_url_that_can_never_work_is_refused_at_once)
 {
-    struct bus_settings s = {"memory:", 3000, 3600000, 100000, 1000, {0}, NULL, NULL};
+    struct bus_settings s = {"memory:", 3000, 3600000, 100000, 1000, {0}, NULL, NULL, NULL};
     struct bus_thread *t = NULL;
     char why[BUS_WHY_BYTES_MAX] = "";
     uv_loop_t loop;

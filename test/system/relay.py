@@ -308,6 +308,29 @@ def a_signed_bus_is_told_with_its_key_and_what_nobody_signed_stays_there():
 
 
 @test
+def a_relay_without_the_key_of_a_signed_bus_says_nothing_there_and_what_to_do():
+    with world() as w:
+        path = os.path.join(w.start.folder, "key")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("0123456789abcdef" * 2 + "\n")
+        os.chmod(path, 0o600)
+        _, a = w.node("web1", w.old)
+        _, b = w.node("web2", w.new, "--signing-key-file", path)
+        kept(a, "k", "stays")
+        kept(b, "k", "stays")
+        relay = Relay(w.start, w.old, w.new)
+        line = relay.logged("set --to-key-file here")
+        expect("event=stalled" in line and "web2 signs what it says" in line, line)
+        a.ask("DEL", "k")
+        expect(relay.kill() == 0 and not relay.lines, relay.lines, relay.log)
+        there("stays", a, b)
+        expect(all(b.map("ACCORD.STATUS")[f"refused_{why}"] == 0 for why in
+                   ("naked", "unsigned", "keys")), b.map("ACCORD.STATUS"))
+        w.relay(flags=("--to-key-file", path))
+        gone(b, "k")
+
+
+@test
 def a_relay_from_a_bus_to_itself_clears_nothing():
     with world() as w:
         _, a = w.node("web1", w.old)

@@ -47,6 +47,7 @@ struct relay_side {
     /* Under the mutex. */
     struct bus *bus; /* NULL: not open yet; then it stays */
     bool attached;
+    char lost_why[BUS_WHY_BYTES_MAX]; /* where it is not */
     struct id128 log;
     uint64_t epoch;
     uint64_t reached; /* read, or known to be there: nothing up to it is held here any more */

@@ -3,6 +3,7 @@
 /* side.c - one of a relay's two buses, and what its nodes hear of the relay. */
 #include "cli/relay/private.h"
 
+#include "bus/keyless.h"
 #include "bus/signed.h"
 #include "net/time.h"
 #include "node/files.h"
@@ -11,6 +12,7 @@
 #include <stdio.h>
 
 static const char *const flags[RELAY_SIDES] = {"--from", "--to"};
+static const char *const key_flags[RELAY_SIDES] = {"--from-key-file", "--to-key-file"};
 
 int relay_side_init(struct relay_side *s, size_t index, char *why)
 {
@@ -28,9 +30,12 @@ int relay_side_init(struct relay_side *s, size_t index, char *why)
                                         .retain_ms = o->retain_ms,
                                         .retain_changes = o->retain_changes,
                                         .timeout_ms = o->timeout_ms,
-                                        .node = o->name};
-    if (!o->key_file[index])
+                                        .node = o->name,
+                                        .key_setting = key_flags[index]};
+    if (!o->key_file[index]) {
+        keyless_ops(&s->ops, ops);
         return ACCORD_OK;
+    }
     int status = settings_read_key(&s->keys, "the key file", o->key_file[index], line);
     if (status != ACCORD_OK) {
         snprintf(why, RELAY_WHY_BYTES_MAX, "%s: %s", flags[index], line);
@@ -130,6 +135,7 @@ void relay_side_lost(struct relay_side *s, const char *why)
     relay_lock(s->relay);
     bool news = s->attached;
     s->attached = false;
+    snprintf(s->lost_why, sizeof s->lost_why, "%s", why);
     relay_unlock(s->relay);
     if (news)
         RELAY_SAY(s->relay, LOG_WARN, "bus-lost", log_text("bus", s->shown),
@@ -223,11 +229,14 @@ int relay_side_publish(struct relay_side *s, const struct change *changes, size_
     relay_lock(s->relay);
     struct bus *bus = s->attached ? s->bus : NULL;
     bool twice = is_one_log(s->relay);
+    if (!bus)
+        (void)bus_fail(why, ACCORD_E_DOWN, "%.100s is not attached%s%.380s", s->shown,
+                       s->lost_why[0] ? ": " : "", s->lost_why);
     relay_unlock(s->relay);
     if (twice) /* not a clear, nor a sign of life: the relay is about to end */
         return bus_fail(why, ACCORD_E_DOWN, "%.200s is the other bus's log too", s->shown);
     if (!bus)
-        return bus_fail(why, ACCORD_E_DOWN, "%.200s is not attached", s->shown);
+        return ACCORD_E_DOWN;
     int status = s->ops.publish(bus, changes, count, &last, why);
     if (status == ACCORD_OK)
         acknowledged(s, &last);

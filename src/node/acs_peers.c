@@ -104,7 +104,8 @@ enum acs_news acs_news_of(const struct entry *e, bool own)
     const struct change *c = &e->change;
     bool written_by_people = c->origin.size_bytes == 0 && !id128_is_none(c->message);
 
-    if (c->op >= CHANGE_JOIN || e->trust != TRUST_FULL || !(own || written_by_people))
+    /* What was refused comes as a beat of nobody; what is not signed, and came, was applied. */
+    if (c->op >= CHANGE_JOIN || !(own || written_by_people))
         return ACS_NO_NEWS;
     return c->op == CHANGE_REMOVE ? ACS_KEY : ACS_WHOLE;
 }

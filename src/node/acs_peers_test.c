@@ -83,7 +83,7 @@ TEST(what_was_said_here_is_told_and_what_people_wrote_and_nothing_else)
 {
     struct entry other = entry_of(CHANGE_REMOVE, "web2"), person = entry_of(CHANGE_REMOVE, "");
     struct entry tag = entry_of(CHANGE_TAG, "web1"), beat = entry_of(CHANGE_BEAT, "web1");
-    struct entry here = person, doubted = person;
+    struct entry here = person, unsigned_one = person, refused = beat;
 
     CHECK(acs_news_of(&other, /* own= */ true) == ACS_KEY);
     CHECK(acs_news_of(&other, /* own= */ false) == ACS_NO_NEWS); /* web2 tells it */
@@ -93,8 +93,11 @@ TEST(what_was_said_here_is_told_and_what_people_wrote_and_nothing_else)
     CHECK(acs_news_of(&beat, true) == ACS_NO_NEWS);
     here.change.message = (struct id128){0, 0}; /* of this host alone: such a server asked */
     CHECK(acs_news_of(&here, false) == ACS_NO_NEWS);
-    doubted.trust = TRUST_NAKED;
-    CHECK(acs_news_of(&doubted, false) == ACS_NO_NEWS);
+    unsigned_one.trust = TRUST_UNSIGNED; /* unsigned-removals let it pass */
+    CHECK(acs_news_of(&unsigned_one, false) == ACS_KEY);
+    refused.trust = TRUST_NAKED; /* the core makes a beat of it */
+    refused.change.origin = bytes_of(NULL, 0);
+    CHECK(acs_news_of(&refused, false) == ACS_NO_NEWS);
 }
 
 TEST(a_server_is_an_address_with_a_port)

@@ -307,6 +307,27 @@ def a_queue_that_is_full_forgets_its_oldest_and_says_so():
 
 
 @test
+def with_signing_a_removal_typed_by_hand_is_told_where_it_passes():
+    with nodes() as start, contextlib.ExitStack() as stack:
+        server = Server()
+        stack.callback(server.end)
+        key = private(start.folder, "key", "x" * 40)
+        node = start("web1", "--acs-peer", server.address, "--signing-key-file", key,
+                     "--unsigned-removals", "1")
+        strict = start("web2", "--acs-peer", server.address, "--signing-key-file", key)
+        node.ready()
+        strict.ready()
+        with contextlib.closing(sqlite3.connect(os.path.join(start.folder, "bus.db"),
+                                                timeout=WAIT)) as bus:
+            bus.execute("INSERT INTO accord_changes(key) VALUES ('typed')")
+            bus.commit()
+        expect(run("remove", "last", "--wait", "20s", "--socket", node.socket).returncode == 0, "")
+        expect(run("remove", "of-web2", "--wait", "20s", "--socket", strict.socket).returncode == 0, "")
+        soon(lambda: len(server.asked) >= 3, "all that passed somewhere")
+        expect(sorted(server.statements()) == [b"last", b"of-web2", b"typed"], server.statements())
+
+
+@test
 def settings_that_mean_nothing_are_refused_with_what_to_do():
     with nodes() as start:
         empty, readable = private(start.folder, "empty", ""), private(start.folder, "open", "x")

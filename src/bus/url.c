@@ -99,6 +99,17 @@ static int servers_parse(struct bus_url *u, struct parts *p, const char *begin, 
     return ACCORD_OK;
 }
 
+/* As for settings, "-" and "_" are the same. */
+static const char *option_name(struct parts *p, const char *begin, const char *end)
+{
+    char *at = p->at;
+    const char *name = part(p, begin, end);
+
+    for (; *at; at++)
+        *at = *at == '-' ? '_' : *at;
+    return name;
+}
+
 static int options_parse(struct bus_url *u, struct parts *p, const char *begin, const char *end,
                          char why[BUS_WHY_BYTES_MAX])
 {
@@ -111,7 +122,7 @@ static int options_parse(struct bus_url *u, struct parts *p, const char *begin, 
         if (u->option_count == BUS_URL_OPTIONS_MAX)
             return bus_fail(why, ACCORD_E_INVALID, "more than %d options in the URL",
                             BUS_URL_OPTIONS_MAX);
-        struct bus_url_option o = {.name = part(p, begin, equals),
+        struct bus_url_option o = {.name = option_name(p, begin, equals),
                                    .value = part(p, equals + 1, next)};
         if (bus_url_option(u, o.name, NULL))
             return bus_fail(why, ACCORD_E_INVALID,

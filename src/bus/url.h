@@ -6,7 +6,7 @@
  *
  * Every part is percent-decoded; a host may be an IPv6 address in brackets. Better than in the
  * URL, the password is in a file: ?password_file=/etc/accord/bus.password (its first line).
- * No option may stand there twice.
+ * No option may stand there twice; in the names of options "-" and "_" are the same.
  *
  * Nothing here prints a password, and bus_url_done() wipes it. Not thread-safe; plain data.
  */
@@ -28,7 +28,7 @@ struct bus_url_server {
 };
 
 struct bus_url_option {
-    const char *name, *value;
+    const char *name, *value; /* the name with "_" for each "-" */
 };
 
 struct bus_url {

@@ -122,6 +122,20 @@ TEST(bus_url_options_are_known_and_in_bounds)
     CHECK(strstr(why, "\"n=\" twice"));
 }
 
+TEST(bus_url_takes_a_dash_of_an_option_for_an_underscore)
+{
+    static const char *const known[] = {"allow_evicting", NULL};
+    bool on = false;
+
+    CHECK(parsed("kind://one?allow-evicting=1") == ACCORD_OK);
+    CHECK(bus_url_know(&u, known, why) == ACCORD_OK);
+    CHECK(bus_url_flag(&u, "allow_evicting", false, &on, why) == ACCORD_OK && on);
+    CHECK(parsed("kind://one?password-file=/a-b") == ACCORD_E_DENIED); /* of values none */
+    CHECK(strstr(why, "/a-b"));
+    CHECK(parsed("kind://one?allow-evicting=1&allow_evicting=0") == ACCORD_E_INVALID);
+    CHECK(strstr(why, "twice"));
+}
+
 TEST(bus_cluster_names)
 {
     CHECK(bus_cluster_is_valid("a") && bus_cluster_is_valid("web_1"));

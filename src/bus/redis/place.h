@@ -9,7 +9,7 @@
  *   password_file=path  its first line is the password
  *   replicas=n          a change, and the head that proves a lease, count only once so many
  *                       replicas have them (WAIT); 0: none is asked
- *   allow_evicting=1    also a server that may throw the log away (maxmemory-policy allkeys-*)
+ *   allow-evicting=1    also a server that may throw the log away (maxmemory-policy allkeys-*)
  *   ca=path             of the authorities that may have signed the server's certificate;
  *                       default: the system's
  *   cert=path key=path  the certificate that we show

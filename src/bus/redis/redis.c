@@ -123,7 +123,7 @@ static int redis_present(struct bus *bus, const char *const *names, size_t count
     "reach "                                                                                   \
     "it alone"
 #define EVICTS                                                                                 \
-    "allow_evicting=1: the server may throw the log away, then every cache begins anew"
+    "allow-evicting=1: the server may throw the log away, then every cache begins anew"
 
 /* Asks nothing of the server: what cannot be parsed was refused by open(). */
 static const char *redis_caveat(const char *url)

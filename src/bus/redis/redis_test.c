@@ -643,8 +643,8 @@ TEST(redis_refuses_a_server_that_may_evict_the_log)
     redis_server_begin(&s, "redis", options);
     CHECK(refused(url_of(s.port, "/0"), TIMEOUT_MS) == ACCORD_E_UNSUPPORTED);
     CHECK(strstr(why, "allkeys-lru") && strstr(why, "noeviction") &&
-          strstr(why, "allow_evicting=1"));
-    struct peer p = opened(url_of(s.port, "/0?allow_evicting=1"));
+          strstr(why, "allow-evicting=1"));
+    struct peer p = opened(url_of(s.port, "/0?allow-evicting=1"));
     published(&p, rng);
     bus_redis.close(p.bus);
 }

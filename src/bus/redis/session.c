@@ -111,7 +111,7 @@ static int check_info(struct redis_link *l, const struct redis_place *p, const c
     if (strncmp(value, "allkeys-", 8) == 0 && !p->allow_evicting)
         return bus_fail(why, ACCORD_E_UNSUPPORTED,
                         "%s may throw the log away (maxmemory-policy %s); set it to noeviction "
-                        "or volatile-lru, or write allow_evicting=1 in the URL",
+                        "or volatile-lru, or write allow-evicting=1 in the URL",
                         l->peer, value);
     info_value(info, "role", value, sizeof value);
     out->primary = strcmp(value, "master") == 0;

@@ -58,11 +58,12 @@ static void print_entry(const char *left, const char *right)
 static void print_setting(const struct setting *s, const char *dashes)
 {
     char left[160], right[1024], words[80] = "";
+    const char *argument = s->argument ? s->argument : words;
 
     for (size_t i = 0; s->words && s->words[i] && i + 1 < sizeof words; i++)
         words[i] = s->words[i] == ' ' ? '|' : s->words[i];
-    snprintf(left, sizeof left, "%s%s %s", dashes, s->name, s->argument ? s->argument : words);
-    if (s->standard && s->standard[0])
+    snprintf(left, sizeof left, "%s%s%s%s", dashes, s->name, *argument ? " " : "", argument);
+    if (s->standard && s->standard[0] && *argument)
         snprintf(right, sizeof right, "%s (default: %s)", s->help, s->standard);
     else
         snprintf(right, sizeof right, "%s", s->help);

@@ -26,6 +26,8 @@ static const struct setting table[] = {
     {name, SETTING_MODE, AT(field), standard, 0, 0777, NULL, "MODE", help},
 #define CHOICE(field, name, words, standard, help)                                             \
     {name, SETTING_CHOICE, AT(field), standard, 0, 0, words, NULL, help},
+#define SWITCH(field, name, help)                                                              \
+    {name, SETTING_SWITCH, AT(field), "no", 0, 0, "no yes 0 1 off on false true", "", help},
 #include "defs/setting.def"
 };
 
@@ -175,6 +177,9 @@ static void print_expected(const struct setting *d, char text[256])
     case SETTING_CHARACTER:
         snprintf(text, 256, "one printable character other than a space, like / or :");
         break;
+    case SETTING_SWITCH:
+        snprintf(text, 256, "yes or no");
+        break;
     case SETTING_CHOICE:
     case SETTING_FLAG:
         snprintf(text, 256, "one of: %s", d->words);
@@ -258,6 +263,11 @@ static bool parse_number(const struct setting *d, const char *text, uint64_t *ou
     case SETTING_CHOICE:
     case SETTING_FLAG:
         return parse_choice(d->words, text, out);
+    case SETTING_SWITCH:
+        if (!parse_choice(d->words, text, out))
+            return false;
+        *out %= 2;
+        return true;
     case SETTING_CHARACTER:
         *out = (uint8_t)text[0];
         return !*text || (text[0] > ' ' && text[0] <= '~' && !text[1]);

@@ -62,6 +62,7 @@ struct settings {
 #define COUNT(field, name, standard, min, max, help)       uint64_t field;
 #define MODE(field, name, standard, help)                  unsigned field;
 #define CHOICE(field, name, words, standard, help)         unsigned field;
+#define SWITCH(field, name, help)                          unsigned field;
 #include "defs/setting.def"
 
     bool max_stale_given; /* by the user: then a cluster's smaller bound is refused */

@@ -2,6 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 /* settings_finish.c - what depends on this host: its name, its folders, its password file. */
 #include "bus/bus.h"
+#include "bus/nats/old.h"
 #include "node/acs_peers.h"
 #include "node/files.h"
 #include "node/settings.h"
@@ -67,6 +68,18 @@ static int finish_bus(struct settings *s, char *why)
                              "there is no $HOME for a bus file: give one with "
                              "--bus sqlite:/path/to/file");
     return ACCORD_OK;
+}
+
+static int finish_old_server(struct settings *s, char *why)
+{
+    char said[BUS_WHY_BYTES_MAX] = "";
+
+    if (!s->allow_old_server)
+        return ACCORD_OK;
+    int status = nats_allow_old_server(s->bus, sizeof s->bus, said);
+    if (status != ACCORD_OK)
+        (void)settings_fail(why, status, "allow-old-server: %s", said);
+    return blame(s, "allow-old-server", status, why);
 }
 
 /* Another node, started in another folder, would take the same words for another file. */
@@ -331,6 +344,8 @@ int settings_finish(struct settings *s, char why[SETTINGS_WHY_BYTES_MAX])
 
     if (status == ACCORD_OK)
         status = finish_bus(s, why);
+    if (status == ACCORD_OK)
+        status = finish_old_server(s, why);
     if (status == ACCORD_OK)
         status = finish_places(s, why);
     if (status == ACCORD_OK)

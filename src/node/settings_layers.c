@@ -367,7 +367,12 @@ static int flag_split(int argc, char **argv, int at, char name[64], const char *
         *value = flag + length + 1;
         return 1;
     }
-    if (settings_find(false, name) && at + 1 >= argc) {
+    const struct setting *d = settings_find(false, name);
+    if (d && d->kind == SETTING_SWITCH) {
+        *value = "yes";
+        return 1;
+    }
+    if (d && at + 1 >= argc) {
         settings_fail(why, ACCORD_E_INVALID, "--%s needs a value", name);
         return 0;
     }

@@ -18,6 +18,7 @@ enum setting_kind {
     SETTING_FRACTION,
     SETTING_CHARACTER,
     SETTING_FLAG,
+    SETTING_SWITCH,
 };
 
 struct setting {
@@ -27,7 +28,7 @@ struct setting {
     const char *standard; /* the default as text; NULL: zero */
     uint64_t min, max;
     const char *words;    /* of a choice, separated by spaces */
-    const char *argument; /* how help names the value; NULL: the words */
+    const char *argument; /* how help names the value; NULL: the words; "": it has none */
     const char *help;
 };
 

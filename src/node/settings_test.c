@@ -223,6 +223,37 @@ TEST(a_bus_may_have_a_max_stale_of_its_own_where_none_is_given)
     CHECK(max_stale_of(room, "3s") == 3 * NS_PER_S);
 }
 
+TEST(a_switch_is_a_flag_without_a_value_and_yes_or_no_elsewhere)
+{
+    char program[] = "accord", bus[] = "--bus=nats://h/shop", on[] = "--allow_old_server";
+    char off[] = "--allow-old-server=no", *flags[] = {program, bus, on},
+         *against[] = {program, bus, off};
+    struct settings *s = fresh();
+
+    CHECK(settings_read_flags(s, 3, flags, why) == ACCORD_OK && settings_finish(s, why) == 0);
+    CHECK(strcmp(s->bus, "nats://h/shop?allow_old_server=1") == 0);
+    settings_free(s);
+    s = fresh();
+    CHECK(settings_read_file(s, file_with("allow-old-server = yes\n"), why) == ACCORD_OK);
+    CHECK(s->allow_old_server);
+    CHECK(settings_read_flags(s, 3, against, why) == ACCORD_OK && settings_finish(s, why) == 0);
+    CHECK(strcmp(s->bus, "nats://h/shop") == 0);
+    settings_free(s);
+    file_refused("allow-old-server = perhaps\n", 1, "yes or no");
+}
+
+/* Where it would mean nothing, it is a mistake. */
+TEST(an_old_server_is_refused_of_a_bus_that_is_not_nats)
+{
+    struct settings *s = fresh();
+
+    CHECK(settings_read_file(s, file_with("bus = redis://h/shop\nallow-old-server = on\n"),
+                             why) == ACCORD_OK);
+    CHECK(settings_finish(s, why) == ACCORD_E_INVALID);
+    CHECK(strstr(why, ":2: allow-old-server: ") && strstr(why, "nats://"));
+    settings_free(s);
+}
+
 TEST(a_bad_line_is_named_with_what_is_expected)
 {
     file_refused("name = a\n\nmemroy = 1G\n", 3, "did you mean \"memory\"?");

@@ -485,7 +485,8 @@ static int check_version(struct nats_link *l, const struct start *st,
     return bus_fail(why, ACCORD_E_UNSUPPORTED,
                     "nats-server %s: before %d.%d.%d a kill could lose the stream, and with it "
                     "changes that were acknowledged; upgrade the server, or say "
-                    "?allow_old_server=1 and do without the promises P1 to P4",
+                    "--allow-old-server (in the URL ?allow-old-server=1) and do without the "
+                    "promises P1 to P4",
                     version, LEAST_MAJOR, LEAST_MINOR, LEAST_PATCH);
 }
 

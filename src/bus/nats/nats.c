@@ -180,7 +180,7 @@ static int nats_bus_schema(const struct bus_settings *s, char **out,
 
 static const char *nats_bus_caveat(const char *url)
 {
-    return nats_link_allows_old(url) ? "allow_old_server=1: of a server before 2.10.23 a kill "
+    return nats_link_allows_old(url) ? "allow-old-server: of a server before 2.10.23 a kill "
                                        "can lose the stream, so "
                                        "P1 to P4 are not promised on one"
                                      : NULL;

@@ -3,6 +3,7 @@
 /* make.c - the world before anybody is in it: origin, keys, names, shared memory. */
 #include "cli/demo/world.h"
 
+#include "bus/nats/old.h"
 #include "node/files.h"
 
 #include <stdio.h>
@@ -53,6 +54,8 @@ static int make_memory(struct demo_world *w)
 /* All that can ever be, so that more nodes may join later. */
 static void name_nodes(struct demo_world *w)
 {
+    char why[BUS_WHY_BYTES_MAX];
+
     for (unsigned i = 0; i < DEMO_NODES_MAX; i++) {
         snprintf(w->name[i], sizeof w->name[i], "web%u", i + 1);
         snprintf(w->socket[i], sizeof w->socket[i], "%.*s/%s.sock", DEMO_FOLDER_BYTES_MAX,
@@ -62,6 +65,8 @@ static void name_nodes(struct demo_world *w)
         snprintf(w->bus, sizeof w->bus, "%s", w->options.bus);
     else
         snprintf(w->bus, sizeof w->bus, "sqlite:%s/bus.db", w->folder);
+    if (w->options.allow_old_server) /* that it can be was checked */
+        ASSERT(nats_allow_old_server(w->bus, sizeof w->bus, why) == ACCORD_OK);
     files_public_url(w->bus, w->bus_shown, sizeof w->bus_shown);
 }
 

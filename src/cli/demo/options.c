@@ -3,6 +3,7 @@
 #include "cli/demo/options.h"
 
 #include "bus/bus.h"
+#include "bus/nats/old.h"
 #include "node/settings.h"
 
 #include <stdio.h>
@@ -18,11 +19,24 @@ static const struct option_field fields[] = {
     {"--input", OPTION_TEXT, AT(input), 0, 0, "the path of a Debian control file"},
     {"--trace", OPTION_TEXT, AT(trace), 0, 0, "the path of a file with one key a line"},
     {"--bus", OPTION_TEXT, AT(bus), 0, 0, "the URL of a bus, as accord serve takes it"},
+    {"--allow-old-server", OPTION_SWITCH, AT(allow_old_server), 0, 0, NULL},
     {"--memory", OPTION_TEXT, AT(memory), 0, 0, "a size such as 64M"},
     {"--break", OPTION_TEXT, AT(broken), 0, 0, "\"removal\""},
     {"--json", OPTION_SWITCH, AT(json), 0, 0, NULL},
     {"--keep", OPTION_SWITCH, AT(keep), 0, 0, NULL},
 };
+
+static int check_old_server(const struct demo_options *o, char why[BUS_WHY_BYTES_MAX])
+{
+    char url[DEMO_BUS_BYTES_MAX];
+
+    if (!o->bus)
+        return bus_fail(why, ACCORD_E_INVALID, "give the server's --bus URL, too");
+    if ((size_t)snprintf(url, sizeof url, "%s", o->bus) >= sizeof url)
+        return bus_fail(why, ACCORD_E_INVALID, "the URL is longer than %d bytes",
+                        DEMO_BUS_BYTES_MAX - 1);
+    return nats_allow_old_server(url, sizeof url, why);
+}
 
 int demo_options_check(const struct demo_options *o, char why[OPTIONS_WHY_BYTES_MAX])
 {
@@ -37,6 +51,10 @@ int demo_options_check(const struct demo_options *o, char why[OPTIONS_WHY_BYTES_
         return options_expect(why, "--bus", o->bus,
                               "a bus that several processes share (memory: is one process's "
                               "own)");
+    if (o->allow_old_server && check_old_server(o, line) != ACCORD_OK) {
+        snprintf(why, OPTIONS_WHY_BYTES_MAX, "--allow-old-server: %.440s", line);
+        return ACCORD_E_INVALID;
+    }
     if (settings_parse_size(o->memory, &bytes) != ACCORD_OK || bytes < SEGMENT_BYTES_MIN)
         return options_expect(why, "--memory", o->memory, "a size of at least 8M, such as 64M");
     if (o->broken && strcmp(o->broken, "removal") != 0)

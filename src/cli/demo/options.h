@@ -9,6 +9,7 @@
 enum {
     DEMO_NODES_MAX = 50,
     DEMO_READERS_MAX = 128,
+    DEMO_BUS_BYTES_MAX = 512, /* of a URL, with its end */
 };
 
 struct demo_options {
@@ -21,6 +22,7 @@ struct demo_options {
     uint64_t readers;
     uint64_t rate; /* changes a second */
     uint64_t max_stale_ns;
+    bool allow_old_server; /* of the URL's bus, NATS */
     bool json;
     bool keep; /* leave the folder for a look */
     /* "removal": forget the removals of every eighth row: the checker must see it; NULL: no */

@@ -56,6 +56,16 @@ TEST(a_bus_that_is_none_is_refused_before_anything_starts)
     CHECK(parse("--bus", "sqlite:/tmp/x.db") == ACCORD_OK);
 }
 
+TEST(an_old_server_is_allowed_of_nats_only)
+{
+    CHECK(parse("--bus=nats://h/shop", "--allow-old-server") == ACCORD_OK);
+    CHECK(o.allow_old_server && strcmp(o.bus, "nats://h/shop") == 0);
+    CHECK(parse("--bus=redis://h/shop", "--allow-old-server") == ACCORD_E_INVALID);
+    CHECK(strstr(why, "--allow-old-server: ") && strstr(why, "nats://"));
+    CHECK(parse("--allow-old-server", NULL) == ACCORD_E_INVALID && strstr(why, "--bus"));
+    CHECK(parse("--allow-old-server=1", NULL) == ACCORD_E_INVALID);
+}
+
 TEST(limits_hold_at_their_ends)
 {
     CHECK(parse("--seconds", "3") == ACCORD_E_INVALID);

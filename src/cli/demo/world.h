@@ -111,7 +111,7 @@ struct demo_world {
     struct demo_options options;
     char folder[DEMO_FOLDER_BYTES_MAX + 1];
     char origin_path[DEMO_PATH_BYTES_MAX];
-    char bus[DEMO_PATH_BYTES_MAX];
+    char bus[DEMO_BUS_BYTES_MAX];
     char bus_shown[DEMO_PATH_BYTES_MAX]; /* without user and password */
     char socket[DEMO_NODES_MAX][108];
     char name[DEMO_NODES_MAX][16];

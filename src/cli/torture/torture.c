@@ -23,6 +23,7 @@ static const struct option_field fields[] = {
      NULL},
     {"--input", OPTION_TEXT, WORLD(input), 0, 0, "the path of a Debian control file"},
     {"--bus", OPTION_TEXT, WORLD(bus), 0, 0, "the URL of a bus, as accord serve takes it"},
+    {"--allow-old-server", OPTION_SWITCH, WORLD(allow_old_server), 0, 0, NULL},
     {"--memory", OPTION_TEXT, WORLD(memory), 0, 0, "a size such as 16M"},
     {"--break", OPTION_TEXT, WORLD(broken), 0, 0, "\"removal\""},
     {"--faults", OPTION_TEXT, AT(faults), 0, 0, "names with commas between, or \"all\""},

@@ -332,6 +332,26 @@ def what_a_user_may_not_do_is_told_with_the_subject_and_the_cure():
 
 
 @test
+def who_may_not_delete_the_stream_is_told_whom_to_ask_and_nothing_is_removed():
+    with nodes() as start:
+        path = os.path.join(start.folder, "nats.conf")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write("""authorization { users = [
+                { user: admin, password: p }
+                { user: node, password: p, permissions: {
+                    publish: { allow: ">", deny: "$JS.API.STREAM.DELETE.ACCORD_fleet" } } } ] }""")
+        with Server("-c", path) as server:
+            web1, = fleet(start, server.url(login="node:p@"), 1)
+            web1.kill()
+            done = run("bus", "drop", server.url(login="node:p@"))
+            for part in ("nothing was removed", "$JS.API.STREAM.DELETE.ACCORD_fleet", "nats stream rm ACCORD_fleet"):
+                expect(done.returncode == 4 and part in done.stderr, done)
+            expect(os.listdir(f"{server.folder}/jetstream/$G/streams") == ["ACCORD_fleet"])
+            done = run("bus", "drop", server.url(login="admin:p@"))
+            expect(done.returncode == 0 and done.stdout.startswith("removed: "), done)
+
+
+@test
 def what_the_operator_must_mend_is_said_and_tried_again():
     with Server() as server, nodes() as start:
         node = start("web1", *FLAGS, bus=server.url(more="?replicas=3"))

@@ -143,6 +143,12 @@ static int nats_bus_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MA
     if (status != ACCORD_OK)
         return status;
     status = nats_stream_drop(&link, why);
+    if (status == ACCORD_E_DENIED) /* nodes can do without that right */
+        (void)bus_fail(why, 0,
+                       "nats: nothing was removed: this user may not publish to "
+                       "%s.STREAM.DELETE.%s. Put the login of one who may into the URL, or, as "
+                       "such a one: nats stream rm %s",
+                       link.api, link.stream, link.stream);
     nats_link_close(&link);
     return status;
 }

@@ -295,12 +295,12 @@ static void *proxy_run(void *context)
     return NULL;
 }
 
-static bool listen_on(struct fault_proxy *p)
+static bool listen_on(struct fault_proxy *p, in_addr_t address)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t length = sizeof at;
 
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    at.sin_addr.s_addr = htonl(address);
     p->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (p->listener < 0 || p->wake < 0 ||
@@ -325,7 +325,7 @@ static void proxy_free(struct fault_proxy *p)
     free(p);
 }
 
-struct fault_proxy *fault_proxy_start(uint16_t to_port, uint64_t seed)
+static struct fault_proxy *start(in_addr_t address, uint16_t to_port, uint64_t seed)
 {
     struct fault_proxy *p = calloc(1, sizeof *p);
 
@@ -335,11 +335,21 @@ struct fault_proxy *fault_proxy_start(uint16_t to_port, uint64_t seed)
     p->to_port = to_port;
     p->rng = seed;
     pthread_mutex_init(&p->mutex, NULL);
-    if (!listen_on(p) || pthread_create(&p->thread, NULL, proxy_run, p) != 0) {
+    if (!listen_on(p, address) || pthread_create(&p->thread, NULL, proxy_run, p) != 0) {
         proxy_free(p);
         return NULL;
     }
     return p;
+}
+
+struct fault_proxy *fault_proxy_start(uint16_t to_port, uint64_t seed)
+{
+    return start(INADDR_LOOPBACK, to_port, seed);
+}
+
+struct fault_proxy *fault_proxy_start_everywhere(uint16_t to_port, uint64_t seed)
+{
+    return start(INADDR_ANY, to_port, seed);
 }
 
 static void proxy_wake(struct fault_proxy *p)

@@ -18,6 +18,8 @@ struct fault_proxy;
 
 /* Forwards 127.0.0.1:fault_proxy_port() to 127.0.0.1:to_port. NULL: no port or no memory. */
 struct fault_proxy *fault_proxy_start(uint16_t to_port, uint64_t seed);
+/* The same, and it listens on every address of this network namespace. */
+struct fault_proxy *fault_proxy_start_everywhere(uint16_t to_port, uint64_t seed);
 uint16_t fault_proxy_port(const struct fault_proxy *p);
 void fault_proxy_stop(struct fault_proxy *p); /* closes all; NULL is fine */
 

@@ -91,8 +91,9 @@ build() {
 
 # The contract on real chat servers is run in two lanes, not in four, and on ejabberd in one; with
 # ACCORD_EJABBERD=1 the whole of it is asked there, not only what differs from Prosody.
-slow=_on_xmpp
-slower=_on_xmpp_ejabberd
+# And a network that fails takes seconds of waiting: one lane.
+slow=_on_xmpp,bus_network_
+slower=_on_xmpp_ejabberd,bus_network_
 
 units() { # units FOLDER [LEFT_OUT]
     for t in "$1"/test/*; do

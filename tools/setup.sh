@@ -14,12 +14,13 @@ build='gcc make pkg-config libuv1-dev libsqlite3-dev libxxhash-dev libinih-dev l
 optional='libzmq3-dev'
 # prosody, ejabberd, python3-slixmpp: a chat room on two servers, and the person in it.
 # pgbouncer: the PostgreSQL bus runs through a pooler, or says why it does not.
+# iproute2: the network between node and server that the contract cuts.
 # nats-server: Debian's, which is too old; the NATS bus says so.
 # curl: asks the HTTP door as people and monitoring do. python3-zmq: clients of the CHP door that are
 # not ours. tcl: writes the lists that OpenACS signs.
 check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin systemd
        redis-server redis-tools openssl prosody ejabberd python3-slixmpp python3-redis python3-zmq php-cli
-       php-redis zstd postgresql-15 pgbouncer nats-server curl tcl'
+       php-redis zstd postgresql-15 pgbouncer nats-server iproute2 curl tcl'
 # liblmdb-dev, php-apcu: caches within a process.
 bench='redis-server memcached postgresql-15 liblmdb-dev php-cli php-apcu'
 

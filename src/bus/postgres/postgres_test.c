@@ -279,6 +279,35 @@ TEST(postgres_says_that_a_partition_is_watched_with_its_table)
     closed(&p);
 }
 
+/* Its rows' trigger goes as it is detached; that of TRUNCATE stays. */
+TEST(postgres_a_partition_that_was_detached_is_watched_no_more)
+{
+    struct peer p = opened();
+    PGconn *app = session(&p);
+
+    run(app, "CREATE TABLE sale (id text, year int) PARTITION BY LIST (year);"
+             "CREATE TABLE sale_2026 PARTITION OF sale FOR VALUES IN (2026);"
+             "SELECT accord.watch_table('sale', 'sale:{id}')");
+    run(app, "INSERT INTO sale VALUES ('x', 2026)");
+    expect(&p, CHANGE_REMOVE, "sale:x");
+    run(app, "ALTER TABLE sale DETACH PARTITION sale_2026");
+    run(app, "DELETE FROM sale_2026");
+    run(app, "TRUNCATE sale_2026");
+    expect_nothing(&p);
+    run(app, "ALTER TABLE sale ATTACH PARTITION sale_2026 FOR VALUES IN (2026)");
+    run(app, "TRUNCATE sale_2026"); /* again one */
+    expect(&p, CHANGE_PREFIX, "sale:");
+    run(app, "ALTER TABLE sale DETACH PARTITION sale_2026");
+    run(app, "SELECT accord.unwatch_table('sale_2026')");
+    CHECK(number_of(&p, "SELECT count(*) FROM pg_trigger"
+                        " WHERE tgrelid = 'sale_2026'::regclass") == 0);
+    run(app, "SELECT accord.watch_table('sale_2026', 'old:{id}')"); /* a table of its own */
+    run(app, "TRUNCATE sale_2026");
+    expect(&p, CHANGE_PREFIX, "old:");
+    PQfinish(app);
+    closed(&p);
+}
+
 /* The trigger runs with the rights of the schema's owner; a type's owner may say what a cast
  * does. */
 TEST(postgres_watched_tables_run_nobody_s_code_with_the_owner_s_rights)

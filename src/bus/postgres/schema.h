@@ -13,7 +13,7 @@
 
 enum {
     PG_FORMAT = 1,
-    PG_SCHEMA_VERSION = 5, /* of the functions */
+    PG_SCHEMA_VERSION = 6, /* of the functions */
     PG_SCHEMA_NAME_BYTES_MAX = 48,
     PG_MOVE_ROWS_MAX = 10000, /* of the outbox at once: the bus's lock is held so long */
 };

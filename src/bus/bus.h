@@ -51,7 +51,7 @@
 
 #include "wire/hand.h"
 
-enum { BUS_WHY_BYTES_MAX = 512 };
+enum { BUS_WHY_BYTES_MAX = 512, BUS_ADVICE_BYTES_MAX = 320 };
 
 /* Begins, in `why`, what somebody must do: it is tried again, but does not mend itself. */
 #define BUS_NEEDS_OPERATOR "it needs the operator: "
@@ -87,6 +87,9 @@ struct bus_attached {
     uint64_t max_stale_ms; /* the cluster's */
     uint64_t max_stale_before_ms; /* some may still go by this larger one; else the same */
     bool resumed;                 /* the given cursor was proven */
+    /* What the server's people should do, though the node works without: one line. Mostly "".
+     */
+    char advice[BUS_ADVICE_BYTES_MAX];
 };
 
 struct bus; /* each bus embeds struct bus_base at its start */

@@ -17,6 +17,7 @@ static void print_text(struct ask_row row)
                                         "lag_ms",
                                         "clock",
                                         "promises",
+                                        "bus_advice",
                                         "outbox",
                                         "cold_boots",
                                         "poison",

@@ -79,6 +79,7 @@ struct bus_thread {
     uint64_t out_number[2];
     size_t out_count;
     struct bus_counts counts;
+    char advice[BUS_ADVICE_BYTES_MAX]; /* of the newest attach */
 };
 
 static uint64_t now_ns(void)
@@ -345,6 +346,7 @@ static void do_attach(struct bus_thread *t)
     t->attach.cursor.log = a.log;
     t->attach.cursor.epoch = a.epoch;
     t->attach.view_ms = a.resumed ? 0 : t->attach.view_ms;
+    memcpy(t->advice, a.advice, sizeof t->advice);
     post_attached(t, &a);
 }
 
@@ -667,6 +669,13 @@ void bus_thread_count(struct bus_thread *t, struct bus_counts *out)
     out->retry_in_ms = 0;
     if (t->attach_wanted && t->retry_at_ms > 0)
         out->retry_in_ms = u64_max(1, u64_sub_sat(t->retry_at_ms, now_ms()));
+    unlock(t);
+}
+
+void bus_thread_advice(struct bus_thread *t, char out[BUS_ADVICE_BYTES_MAX])
+{
+    lock(t);
+    memcpy(out, t->advice, sizeof t->advice);
     unlock(t);
 }
 

@@ -68,6 +68,10 @@ void bus_thread_ask_present(struct bus_thread *t, const char *const *names, size
 /* What is known of the node that was names[index], or stands elsewhere in the list. */
 enum presence bus_thread_present(struct bus_thread *t, size_t index, const char *name);
 
+/* What the server's people should do, as the newest attach was told; "": nothing. Any thread.
+ */
+void bus_thread_advice(struct bus_thread *t, char out[BUS_ADVICE_BYTES_MAX]);
+
 /* Ends both threads and closes the bus; waits for calls under way. What was queued is dropped.
  * No event comes any more. The memory goes when the loop has run once more. NULL is fine. */
 void bus_thread_stop(struct bus_thread *t);

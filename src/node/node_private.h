@@ -98,8 +98,9 @@ struct node {
     struct http_door *http;      /* NULL: none of the listeners is http:// */
     struct acs_peers *acs_peers; /* NULL: there are none */
     const struct bus_ops *bus_ops;
-    const char *bus_caveat;     /* of this URL; may be NULL */
-    struct bus_ops watched_ops; /* is that: a bus that signs, or sees who does */
+    const char *bus_caveat;                /* of this URL; may be NULL */
+    char bus_advice[BUS_ADVICE_BYTES_MAX]; /* of the newest attach */
+    struct bus_ops watched_ops;            /* is that: a bus that signs, or sees who does */
     struct bus_thread *bus;
     struct trouble attaching, publishing; /* that lasts */
 

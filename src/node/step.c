@@ -399,6 +399,17 @@ static void note_trouble(struct node *n, const struct event *e)
         still_fails(n, &n->publishing, "publish-still-fails", e->published.why);
 }
 
+/* Once for all connections, unless it changes. */
+static void note_advice(struct node *n)
+{
+    char advice[BUS_ADVICE_BYTES_MAX];
+
+    bus_thread_advice(n->bus, advice);
+    if (advice[0] && strcmp(advice, n->bus_advice) != 0)
+        LOG(&n->log, clock_wall_ms(), LOG_WARN, "bus-advice", log_text("what", advice));
+    memcpy(n->bus_advice, advice, sizeof advice);
+}
+
 void step_bus_event(void *node, struct event *e)
 {
     struct node *n = node;
@@ -409,6 +420,7 @@ void step_bus_event(void *node, struct event *e)
     if (e->type == EVENT_BUS_ATTACHED) {
         n->log_epoch = e->attached.epoch;
         hand_attach(&n->applying, e->attached.log, e->attached.epoch);
+        note_advice(n);
     }
     note_trouble(n, e);
     if (e->type == EVENT_BUS_ENTRIES)

@@ -339,6 +339,7 @@ static void fill_status(const struct node *n, sink s)
     fill_letters(&c, s);
     fill_acs(n, s);
     fill_acs_peers(n, s);
+    text(s, "bus_advice", n->bus_advice);
 }
 
 /* ---- the others ----------------------------------------------------------------------------

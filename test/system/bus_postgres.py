@@ -192,6 +192,14 @@ def a_dba_prepares_the_database_and_cleans_it_up():
             soon(lambda: connected(c, "web3") == "no", "web3 is not")
             expect("down" in run("nodes", "--socket", node.socket).stdout)
         expect(all("secret" not in line for line in node.log + node.lines), node.log)
+        expect(node.status()["bus_advice"] == "", node.status())
+        node.kill()
+        server.shop("CREATE OR REPLACE FUNCTION accord.version() RETURNS integer LANGUAGE sql AS 'SELECT 3'")
+        node = start("web2", bus=server.url(who="node:secret"))  # as an older Accord had left it
+        line = node.logged("event=bus-advice")
+        expect("its owner (postgres) should run what `accord bus schema URL` prints" in line, line)
+        expect("bus_advice           schema accord is of an older Accord (version 3" in
+               run("status", "--socket", node.socket).stdout)
         node.kill()
         done = run("bus", "drop", server.url())
         expect(done.returncode == 0 and "removed: postgres://***@" in done.stdout, done)

@@ -181,23 +181,39 @@ int pg_log_confirm(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
 
 /* ---- making it ---- */
 
-/* *current: the functions are as this Accord wants them, or newer. *owned: the schema is this
- * user's. */
-static int check_version(struct pg_link *l, bool *current, bool *owned,
+/* Who has the schema, and which text made it. */
+struct schema_state {
+    uint64_t version; /* 0: before there were versions, or there is no schema */
+    bool current;     /* the functions are as this Accord wants them, or newer */
+    bool owned;       /* the schema is this user's */
+    char owner[64];
+};
+
+/* The catalogs are open to all: who may not call the function may read what it returns. */
+static int check_version(struct pg_link *l, struct schema_state *out,
                          char why[BUS_WHY_BYTES_MAX])
 {
     static const struct pg_statement version = {
         PG_VERSION,
-        "SELECT @.version()::bigint, (SELECT pg_get_userbyid(nspowner) = current_user"
-        " FROM pg_namespace WHERE nspname = '@')"};
+        "SELECT coalesce(substring(p.prosrc FROM '[0-9]+'), '0')::bigint,"
+        " pg_get_userbyid(n.nspowner) = current_user, pg_get_userbyid(n.nspowner)::text"
+        " FROM pg_namespace n LEFT JOIN pg_proc p ON p.pronamespace = n.oid"
+        " AND p.proname = 'version' AND p.pronargs = 0 WHERE n.nspname = '@'"};
     const struct pg_arguments none = {.count = 0};
     PGresult *r = NULL;
 
+    *out = (struct schema_state){.version = 0};
     int status = pg_asked(pg_link_run(l, &version, &none, &r, why));
-    *current = status == ACCORD_OK && pg_number(r, 0, 0) >= PG_SCHEMA_VERSION;
-    *owned = status == ACCORD_OK && pg_is_true(r, 0, 1);
+    if (status == ACCORD_OK && PQntuples(r) == 1) {
+        struct bytes owner = pg_bytes(r, 0, 2);
+        out->version = pg_number(r, 0, 0);
+        out->current = out->version >= PG_SCHEMA_VERSION;
+        out->owned = pg_is_true(r, 0, 1);
+        snprintf(out->owner, sizeof out->owner, "%.*s", (int)owner.size_bytes,
+                 (const char *)owner.data);
+    }
     PQclear(r);
-    return status == ACCORD_E_GONE ? ACCORD_OK : status;
+    return status;
 }
 
 static int make_schema(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
@@ -224,11 +240,11 @@ int pg_log_create(struct pg_link *l, uint64_t max_stale_ms, char why[BUS_WHY_BYT
     static const struct pg_statement begin = {PG_BEGIN, "SELECT @.begin($1::bigint)"};
     struct pg_arguments a = {.count = 0};
     uint8_t room[8];
-    bool current = false, owned = false;
+    struct schema_state schema;
     PGresult *r = NULL;
 
-    int status = check_version(l, &current, &owned, why);
-    if (status == ACCORD_OK && !current)
+    int status = check_version(l, &schema, why);
+    if (status == ACCORD_OK && !schema.current)
         status = make_schema(l, why);
     if (status != ACCORD_OK)
         return status;
@@ -248,15 +264,36 @@ int pg_log_create(struct pg_link *l, uint64_t max_stale_ms, char why[BUS_WHY_BYT
  * was set for it. */
 int pg_log_update(struct pg_link *l, char why[BUS_WHY_BYTES_MAX])
 {
-    bool current = false, owned = false;
+    struct schema_state schema;
 
-    int status = check_version(l, &current, &owned, why);
-    if (status == ACCORD_E_DENIED)
-        return ACCORD_OK;
-    if (status != ACCORD_OK || current || !owned)
+    int status = check_version(l, &schema, why);
+    if (status != ACCORD_OK || schema.current || !schema.owned)
         return status;
     if (pg_link_script(l, "SET lock_timeout = 250", why) == ACCORD_OK)
         (void)make_schema(l, why);
     pg_link_close(l);
     return pg_link_open(l, why);
+}
+
+void pg_log_advise(struct pg_link *l, char out[BUS_ADVICE_BYTES_MAX])
+{
+    char why[BUS_WHY_BYTES_MAX];
+    struct schema_state s;
+
+    out[0] = '\0';
+    if (check_version(l, &s, why) != ACCORD_OK || s.current)
+        return;
+    if (s.owned)
+        snprintf(
+            out, BUS_ADVICE_BYTES_MAX,
+            "schema %s is of an older Accord (version %" PRIu64
+            ", now %d) and could not be updated, as something holds its tables: it is tried "
+            "again with the next connection",
+            l->place->schema, s.version, PG_SCHEMA_VERSION);
+    else
+        snprintf(out, BUS_ADVICE_BYTES_MAX,
+                 "schema %s is of an older Accord (version %" PRIu64
+                 ", now %d) and this user may not update it: its owner (%s) should run what "
+                 "`accord bus schema URL` prints; until then the older one serves",
+                 l->place->schema, s.version, PG_SCHEMA_VERSION, s.owner);
 }

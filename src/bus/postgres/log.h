@@ -60,6 +60,9 @@ MUST_CHECK int pg_log_create(struct pg_link *l, uint64_t max_stale_ms,
  * or where that fails, they stay, and do. Fails as pg_link_open() does. */
 MUST_CHECK int pg_log_update(struct pg_link *l, char why[BUS_WHY_BYTES_MAX]);
 
+/* What the DBA should do about the schema; "": nothing. */
+void pg_log_advise(struct pg_link *l, char out[BUS_ADVICE_BYTES_MAX]);
+
 /* A statement's number is its own, for all of this bus. */
 enum {
     PG_LOOK,

@@ -420,6 +420,9 @@ TEST(postgres_nodes_that_own_an_older_schema_bring_it_up_to_date)
     s = settings_of(url, TIMEOUT_MS);
     OK(bus_postgres.open(&low.bus, &s, why)); /* goes on with it */
     attach(&low);
+    CHECK(strstr(low.attached.advice, "schema accord is of an older Accord (version 3"));
+    CHECK(
+        strstr(low.attached.advice, "its owner (postgres) should run what `accord bus schema"));
     published(&low, "by one who may not");
     CHECK(number_of(&p, "SELECT accord.version()") == 3);
 
@@ -433,12 +436,16 @@ TEST(postgres_nodes_that_own_an_older_schema_bring_it_up_to_date)
     PGconn *in_the_way = session(&p);
     run(in_the_way, "BEGIN; LOCK TABLE accord.changes IN ROW EXCLUSIVE MODE");
     OK(bus_postgres.open(&p.bus, &own, why)); /* so does he, once he has tried */
+    attach(&p);
+    CHECK(strstr(p.attached.advice, "something holds its tables"));
     CHECK(number_of(&p, "SELECT accord.version()") == 3);
     closed(&p);
     run(in_the_way, "ROLLBACK");
     PQfinish(in_the_way);
 
     update_as_owner(&p);
+    attach(&low);
+    CHECK(!low.attached.advice[0]);
     published(&low, "the log is the same");
     expect(&low, CHANGE_REMOVE, "by one who may not");
     expect(&low, CHANGE_REMOVE, "the log is the same");

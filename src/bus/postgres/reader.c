@@ -263,6 +263,7 @@ int pg_reader_attach(struct pg_reader *r, const struct cursor *resume, uint64_t 
         .max_stale_before_ms = log.max_stale_before_ms,
         .resumed = resume != NULL,
     };
+    pg_log_advise(&r->link, out->advice);
     return ACCORD_OK;
 }
 

@@ -49,12 +49,12 @@ NEEDS_node   := node door bus net core cache wire base
 NEEDS_client := client cache wire base
 NEEDS_cli    := cli node door bus net core client cache wire base
 
-LIBS_net    = -luv -lmicrohttpd -lcurl
+LIBS_net    = -luv -lmicrohttpd -lcurl $(LIBS_zmq)
 LIBS_bus    = -lsqlite3 -lpq -lnats -lstrophe -ljansson -lhiredis -lssl -lcrypto -lz $(LIBS_net)
 # Of what is optional: found when it is linked, for a build may have installed it.
 LIBS_zmq    = $(shell pkg-config --libs libzmq 2>/dev/null)
-LIBS_door   = $(LIBS_net) $(LIBS_zmq) -lcrypto
-LIBS_node   = -linih $(LIBS_zmq) $(LIBS_bus)
+LIBS_door   = $(LIBS_net) -lcrypto
+LIBS_node   = -linih $(LIBS_bus)
 LIBS_cli    = $(LIBS_node) -ldl -lm
 
 source    = $(filter-out %_test.c %_fuzz.c,$(wildcard $(foreach l,$1,src/$l/*.c src/$l/*/*.c)))

@@ -13,7 +13,7 @@
 #include "door/chp/chp.h"
 #include "door/chp/map.h"
 #include "door/chp/names.h"
-#include "door/chp/sockets.h"
+#include "net/chp_sockets.h"
 
 enum { CHP_CLIENT_BYTES_MAX = 255 };
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-#include "door/chp/sockets.h"
+#include "net/chp_sockets.h"
 #include "test.h"
 
 #include <string.h>
 
 static int parse(const char *text, struct chp_address *a)
 {
-    char why[DOOR_WHY_BYTES_MAX] = "";
+    char why[NET_WHY_BYTES_MAX] = "";
     int status = chp_address_parse(text, a, why);
 
     CHECK((status == ACCORD_OK) == (why[0] == 0));

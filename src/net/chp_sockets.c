@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-#include "door/chp/sockets.h"
+#include "net/chp_sockets.h"
 
 #include "base/limits.h"
 
@@ -28,12 +28,12 @@ struct chp_sockets {
 };
 
 PRINTF_LIKE(3, 4)
-static int fail(char why[DOOR_WHY_BYTES_MAX], int status, const char *format, ...)
+static int fail(char why[NET_WHY_BYTES_MAX], int status, const char *format, ...)
 {
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(why, DOOR_WHY_BYTES_MAX, format, arguments);
+    vsnprintf(why, NET_WHY_BYTES_MAX, format, arguments);
     va_end(arguments);
     return status;
 }
@@ -69,7 +69,7 @@ static bool set_up(struct chp_sockets *s, enum chp_socket which, int type)
 }
 
 static int bind_all(struct chp_sockets *s, const struct chp_address *a,
-                    char why[DOOR_WHY_BYTES_MAX])
+                    char why[NET_WHY_BYTES_MAX])
 {
     static const char *const what[] = {"snapshots", "updates", "what clients set"};
     char endpoint[96];
@@ -93,7 +93,7 @@ static int bind_all(struct chp_sockets *s, const struct chp_address *a,
 }
 
 int chp_sockets_new(struct chp_sockets **out, const struct chp_address *address,
-                    char why[DOOR_WHY_BYTES_MAX])
+                    char why[NET_WHY_BYTES_MAX])
 {
     struct chp_sockets *s = calloc(1, sizeof *s);
 

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-/* sockets_none.c - what a build without libzmq has in place of sockets.c. */
-#include "door/chp/sockets.h"
+/* chp_sockets_none.c - what a build without libzmq has in place of chp_sockets.c. */
+#include "net/chp_sockets.h"
 
 #if !__has_include(<zmq.h>)
 
 #include <stdio.h>
 
 int chp_sockets_new(struct chp_sockets **out, const struct chp_address *address,
-                    char why[DOOR_WHY_BYTES_MAX])
+                    char why[NET_WHY_BYTES_MAX])
 {
     (void)out;
     snprintf(
-        why, DOOR_WHY_BYTES_MAX,
+        why, NET_WHY_BYTES_MAX,
         "%s: this accord was built without libzmq: install libzmq3-dev, then make clean all",
         address->text);
     return ACCORD_E_UNSUPPORTED;

@@ -86,7 +86,7 @@ $O/libaccord-embed.so: $(filter-out $O/src/cli/% $O/src/client/%,$(OBJ_ALL)) pac
 	    -Wl,-z,nodelete -o $@ $(filter %.o,$^) $(LIBS_cli)
 
 TEST_WITH_bus := test/fault_proxy.c test/postgres_server.c test/redis_server.c test/room_server.c \
-    test/prosody_server.c test/ejabberd_server.c
+    test/prosody_server.c test/ejabberd_server.c test/chp_server.c
 # One test program a layer: its own tests, linked with what it stands on and nothing else.
 define layer_test
 $O/test/$1: $(call object,$(wildcard src/$1/*_test.c src/$1/*/*_test.c) $(filter-out %/main.c,$(call source,$(NEEDS_$1))) test/test_main.c $(TEST_WITH_$1))

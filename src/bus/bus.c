@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "bus/chp/chp.h"
 #include "bus/memory.h"
 #include "bus/nats/nats.h"
 #include "bus/postgres/postgres.h"
@@ -13,8 +14,8 @@
 #include "bus/xmpp/xmpp.h"
 
 /* Each bus adds its line here, and one to test/contract/contract.h. */
-static const struct bus_ops *const known[] = {&bus_sqlite, &bus_postgres, &bus_redis,
-                                              &bus_nats,   &bus_xmpp,     &bus_memory};
+static const struct bus_ops *const known[] = {&bus_sqlite, &bus_postgres, &bus_redis, &bus_nats,
+                                              &bus_xmpp,   &bus_chp,      &bus_memory};
 
 int bus_fail(char why[BUS_WHY_BYTES_MAX], int status, const char *format, ...)
 {

@@ -1,7 +1,54 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-/* chp.c - the CHP doors of a node: each is told of everything. */
+/* chp.c - the CHP doors of a node: each is told of everything, and has a hub beside it, for the
+ * nodes whose bus it is. */
 #include "node/node_private.h"
+
+/* ---- hubs ----------------------------------------------------------------------------- */
+
+static uint64_t next_sequence(void *door)
+{
+    return chp_door_sequence(door);
+}
+
+static int send_one(void *door, struct bytes client, const struct bytes *frames, size_t count)
+{
+    return chp_door_send(door, client, frames, count);
+}
+
+static void publish(void *door, const struct bytes *frames, size_t count)
+{
+    chp_door_publish(door, frames, count);
+}
+
+static void refused(void *door, const char *why, struct bytes about)
+{
+    chp_door_refused(door, why, about);
+}
+
+static void asked(void *hub, struct bytes client, const struct bytes *frames, size_t count)
+{
+    hub_asked(hub, client, frames, count);
+}
+
+static void told(void *hub, const struct bytes *frames, size_t count)
+{
+    hub_told(hub, frames, count);
+}
+
+static int open_hub(struct node *n, size_t i)
+{
+    const struct hub_host host = {n->chp[i], next_sequence, send_one, publish, refused};
+
+    n->hubs[i].hub = hub_new(&host);
+    if (!n->hubs[i].hub)
+        return ACCORD_E_NOMEM;
+    n->hubs[i].beside = (struct chp_beside){n->hubs[i].hub, asked, told};
+    chp_door_serve(n->chp[i], &n->hubs[i].beside);
+    return ACCORD_OK;
+}
+
+/* ---- doors ---------------------------------------------------------------------------- */
 
 int chp_doors_open(struct node *n, const char *address, char why[NODE_WHY_BYTES_MAX])
 {
@@ -9,14 +56,21 @@ int chp_doors_open(struct node *n, const char *address, char why[NODE_WHY_BYTES_
         return node_fail(why, ACCORD_E_FULL, "%s: at most %d addresses with chp://", address,
                          CHP_DOORS_MAX);
     int status = chp_door_new(&n->chp[n->chp_count], &n->host, address, why);
-    n->chp_count += status == ACCORD_OK;
-    return status;
+    if (status != ACCORD_OK)
+        return status;
+    if (open_hub(n, n->chp_count++) != ACCORD_OK)
+        return node_fail(why, ACCORD_E_NOMEM, "%s: out of memory", address);
+    return ACCORD_OK;
 }
 
+/* A door that is freed hands over nothing any more. */
 void chp_doors_close(struct node *n)
 {
-    while (n->chp_count > 0)
+    while (n->chp_count > 0) {
         chp_door_free(n->chp[--n->chp_count]);
+        hub_free(n->hubs[n->chp_count].hub);
+        n->hubs[n->chp_count].hub = NULL;
+    }
 }
 
 bool chp_doors_reply(struct node *n, const struct reply *reply)
@@ -57,4 +111,11 @@ void chp_doors_count(const struct node *n, struct chp_counts *sum)
     *sum = (struct chp_counts){.keys = 0};
     for (size_t i = 0; i < n->chp_count; i++)
         chp_door_count(n->chp[i], sum);
+}
+
+void chp_hubs_count(const struct node *n, struct hub_counts *sum)
+{
+    *sum = (struct hub_counts){.logs = 0};
+    for (size_t i = 0; i < n->chp_count; i++)
+        hub_count(n->hubs[i].hub, sum);
 }

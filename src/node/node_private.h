@@ -14,6 +14,7 @@
 #ifndef ACCORD_NODE_PRIVATE_H
 #define ACCORD_NODE_PRIVATE_H
 
+#include "bus/chp/hub.h"
 #include "bus/keyless.h"
 #include "bus/signed.h"
 #include "cache/reader.h"
@@ -94,6 +95,10 @@ struct node {
     uint64_t letter; /* the view "ping" is of it */
     struct resp_door *door;
     struct chp_door *chp[CHP_DOORS_MAX];
+    struct {
+        struct hub *hub;
+        struct chp_beside beside;
+    } hubs[CHP_DOORS_MAX]; /* of those doors */
     size_t chp_count;
     struct http_door *http;      /* NULL: none of the listeners is http:// */
     struct acs_peers *acs_peers; /* NULL: there are none */
@@ -146,6 +151,7 @@ void chp_doors_requested(struct node *n, const struct event *e); /* once it has 
 void chp_doors_applied(struct node *n, const struct entry *entry, bool own);
 void chp_doors_changed(struct node *n);
 void chp_doors_count(const struct node *n, struct chp_counts *sum);
+void chp_hubs_count(const struct node *n, struct hub_counts *sum);
 
 /* view.c */
 int view_fill(void *node, const char *name, const struct view_sink *sink);

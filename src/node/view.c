@@ -256,6 +256,7 @@ static void fill_http(const struct node *n, sink s)
 static void fill_chp(const struct node *n, sink s)
 {
     struct chp_counts c;
+    struct hub_counts h;
 
     chp_doors_count(n, &c);
     number(s, "chp_keys", c.keys);
@@ -266,6 +267,11 @@ static void fill_chp(const struct node *n, sink s)
     number(s, "chp_sets_failed", c.sets_failed);
     number(s, "chp_refused", c.refused);
     number(s, "chp_unlisted", c.unlisted);
+    chp_hubs_count(n, &h);
+    number(s, "chp_bus_logs", h.logs);
+    number(s, "chp_bus_entries", h.entries);
+    number(s, "chp_bus_appended", h.appended);
+    number(s, "chp_bus_questions", h.questions);
 }
 
 static void fill_relays(const struct node *n, sink s)
@@ -634,6 +640,8 @@ static void fill_limits(const struct node *n, sink s)
         {"chp-updates", CHP_UPDATES_MAX, "updates", "a subscriber so far behind loses them"},
         {"chp-snapshots", CHP_SNAPSHOTS_MAX, "snapshots", "refused"},
         {"chp-sets", CHP_SETS_MAX, "sets", "read later"},
+        {"chp-bus-logs", CHP_LOGS_MAX, "clusters of a door", "refused"},
+        {"chp-bus-log", CHP_LOG_BYTES_MAX, "bytes", "its oldest changes go"},
         {"chp-frame", CHP_FRAME_BYTES_MAX, "bytes", "the client is disconnected"},
     };
 

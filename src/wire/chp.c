@@ -160,12 +160,20 @@ static uint64_t sequence_of(struct bytes frame)
 int chp_parse(const struct bytes *frames, size_t count, struct chp_message *out,
               const char **why)
 {
+    return chp_parse_long(frames, count, KEY_BYTES_MAX, out, why);
+}
+
+int chp_parse_long(const struct bytes *frames, size_t count, size_t key_bytes_max,
+                   struct chp_message *out, const char **why)
+{
     if (count != CHP_FRAMES)
         return refuse(why, ACCORD_E_FORMAT, "a message has five frames");
     if (frames[0].size_bytes == 0)
         return refuse(why, ACCORD_E_FORMAT, "the key is empty");
-    if (frames[0].size_bytes > KEY_BYTES_MAX)
-        return refuse(why, ACCORD_E_SIZE, "the key is longer than 8192 bytes");
+    if (frames[0].size_bytes > key_bytes_max)
+        return refuse(why, ACCORD_E_SIZE,
+                      key_bytes_max == KEY_BYTES_MAX ? "the key is longer than 8192 bytes"
+                                                     : "the key is too long");
     if (frames[1].size_bytes != 0 && frames[1].size_bytes != CHP_SEQUENCE_BYTES)
         return refuse(why, ACCORD_E_FORMAT, "the sequence has not 8 bytes");
     if (frames[2].size_bytes != 0 && frames[2].size_bytes != CHP_UUID_BYTES)

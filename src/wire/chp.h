@@ -20,6 +20,8 @@ enum { CHP_FRAMES = 5, CHP_SEQUENCE_BYTES = 8, CHP_UUID_BYTES = 16, CHP_TTL_BYTE
 #define CHP_ICANHAZ "ICANHAZ?"
 #define CHP_KTHXBAI "KTHXBAI"
 #define CHP_HUGZ    "HUGZ"
+/* What is below it is no key of a cache: the logs of the CHP bus (bus/chp/talk.h). */
+#define CHP_BUS_TREE "/accord/"
 
 struct chp_message {
     struct bytes key;
@@ -33,6 +35,9 @@ struct chp_message {
  * ACCORD_E_SIZE: key or properties are too long. Then *out is untouched. */
 MUST_CHECK int chp_parse(const struct bytes *frames, size_t count, struct chp_message *out,
                          const char **why);
+/* The same of a tree whose keys may be longer than the cache's. */
+MUST_CHECK int chp_parse_long(const struct bytes *frames, size_t count, size_t key_bytes_max,
+                              struct chp_message *out, const char **why);
 
 /* The subtree that is asked for. Errors as above. */
 MUST_CHECK int chp_parse_question(const struct bytes *frames, size_t count,

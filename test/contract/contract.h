@@ -24,6 +24,7 @@
     ON(nats, name)                                                                             \
     ON(postgres, name)                                                                         \
     ON(redis, name)                                                                            \
+    ON(chp, name)                                                                              \
     ON(xmpp, name)                                                                             \
     ON(xmpp_ejabberd, name)                                                                    \
     static void name(const struct bus_kit *kit, __attribute__((unused)) uint64_t *rng)

@@ -49,6 +49,60 @@ void chp_complain(struct chp_door *d, const char *what, const char *why, struct 
     d->host->note(d->host->node, what, line);
 }
 
+/* ---- beside the cache's tree ---------------------------------------------------------- */
+
+/* A question's subtree, or a key. */
+static bool is_beside(const struct chp_door *d, enum chp_socket which,
+                      const struct bytes *frames, size_t count)
+{
+    size_t at = which == CHP_COLLECTOR ? 0 : 1;
+
+    if (!d->beside || at >= count)
+        return false;
+    if (which == CHP_SNAPSHOTS && bytes_equal(frames[at], bytes_of_text(CHP_ICANHAZ)))
+        at++;
+    return at < count && chp_is_below(bytes_of_text(CHP_BUS_TREE), frames[at]);
+}
+
+static void hand_beside(struct chp_door *d, enum chp_socket which, const struct bytes *frames,
+                        size_t count)
+{
+    if (which == CHP_COLLECTOR)
+        d->beside->told(d->beside->context, frames, count);
+    else
+        d->beside->asked(d->beside->context, frames[0], frames + 1, count - 1);
+}
+
+void chp_door_serve(struct chp_door *d, const struct chp_beside *beside)
+{
+    ASSERT(!d->beside);
+    d->beside = beside;
+}
+
+uint64_t chp_door_sequence(struct chp_door *d)
+{
+    return ++d->sequence;
+}
+
+int chp_door_send(struct chp_door *d, struct bytes client, const struct bytes *frames,
+                  size_t count)
+{
+    chp_busy(d); /* sending may swallow the sign that something came */
+    return chp_send(d->sockets, client, frames, count);
+}
+
+void chp_door_publish(struct chp_door *d, const struct bytes *frames, size_t count)
+{
+    chp_subscribed(d->sockets);
+    chp_publish(d->sockets, frames, count);
+}
+
+void chp_door_refused(struct chp_door *d, const char *why, struct bytes about)
+{
+    d->counts.refused++;
+    chp_complain(d, "chp-refused", why, about);
+}
+
 /* ---- the loop's turns ----------------------------------------------------------------- */
 
 static void receive(struct chp_door *d, enum chp_socket which)
@@ -61,7 +115,9 @@ static void receive(struct chp_door *d, enum chp_socket which)
         size_t count = chp_receive(d->sockets, which, frames);
         if (count == 0)
             return;
-        if (which == CHP_COLLECTOR)
+        if (is_beside(d, which, frames, count))
+            hand_beside(d, which, frames, count);
+        else if (which == CHP_COLLECTOR)
             chp_take(d, frames, count);
         else
             chp_ask(d, frames, count);

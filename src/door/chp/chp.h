@@ -34,6 +34,27 @@ bool chp_door_takes(const char *address);
 MUST_CHECK int chp_door_new(struct chp_door **out, const struct door_host *host,
                             const char *address, char why[DOOR_WHY_BYTES_MAX]);
 
+/* Who takes what is below CHP_BUS_TREE in a door's place: a hub, of which a door knows nothing.
+ * Frames are borrowed for the call. */
+struct chp_beside {
+    void *context;
+    /* A client of the ROUTER, without its name. */
+    void (*asked)(void *context, struct bytes client, const struct bytes *frames, size_t count);
+    /* The collector. */
+    void (*told)(void *context, const struct bytes *frames, size_t count);
+};
+/* At most once, before the loop runs. `beside` is borrowed for the door's life. Without it such
+ * messages are refused. */
+void chp_door_serve(struct chp_door *d, const struct chp_beside *beside);
+
+/* What such a one says. The sequence is the next of this door; the others as of
+ * net/chp_sockets.h. */
+uint64_t chp_door_sequence(struct chp_door *d);
+int chp_door_send(struct chp_door *d, struct bytes client, const struct bytes *frames,
+                  size_t count);
+void chp_door_publish(struct chp_door *d, const struct bytes *frames, size_t count);
+void chp_door_refused(struct chp_door *d, const char *why, struct bytes about);
+
 /* Nothing more is read or told. Its handles are closed with the loop, as of resp_door_free().
  */
 void chp_door_free(struct chp_door *d);

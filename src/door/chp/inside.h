@@ -40,6 +40,7 @@ struct chp_door {
     const struct door_host *host;
     struct reader reader; /* the host's, but reading keeps nothing alive */
     struct chp_sockets *sockets;
+    const struct chp_beside *beside; /* NULL: none */
     struct chp_address address;
     struct chp_map map;
     uint64_t client, request_id; /* our number at the core; ids given */

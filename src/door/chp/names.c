@@ -27,6 +27,11 @@ static size_t declared(const struct namespace_settings *namespaces, size_t count
                : 0;
 }
 
+static bool is_taken(struct bytes name)
+{
+    return chp_is_reserved(name) || chp_is_below(bytes_of_text(CHP_BUS_TREE), name);
+}
+
 static size_t namespace_in_name(const struct namespace_settings *namespaces, size_t count,
                                 struct bytes name)
 {
@@ -41,7 +46,7 @@ bool chp_name_of(const struct namespace_settings *namespaces, size_t count, stru
     size_t bytes = declared(namespaces, count, key, 0, ':');
 
     if (bytes == 0) {
-        if (chp_is_reserved(key) || namespace_in_name(namespaces, count, key) > 0)
+        if (is_taken(key) || namespace_in_name(namespaces, count, key) > 0)
             return false;
         *name = key;
         return true;
@@ -51,7 +56,7 @@ bool chp_name_of(const struct namespace_settings *namespaces, size_t count, stru
     memcpy(room + 1, key.data, key.size_bytes);
     room[1 + bytes] = '/';
     *name = bytes_of(room, key.size_bytes + 1);
-    return true;
+    return !is_taken(*name);
 }
 
 bool chp_key_of(const struct namespace_settings *namespaces, size_t count, struct bytes name,
@@ -61,6 +66,10 @@ bool chp_key_of(const struct namespace_settings *namespaces, size_t count, struc
 
     if (chp_is_reserved(name)) {
         *why = "HUGZ and KTHXBAI are words of the protocol, and no keys";
+        return false;
+    }
+    if (is_taken(name)) {
+        *why = "what is below /accord/ is the bus's, and no key";
         return false;
     }
     if (bytes > 0) {

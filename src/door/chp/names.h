@@ -6,7 +6,8 @@
  * client subscribes to a namespace as to any subtree. Every other key is called as it is. A key
  * such as
  * "/greeble/43" in the cache, beside a namespace greeble, has no name in the tree: that one is
- * taken. Nor has a key that is one of the protocol's own words.
+ * taken. Nor has a key that is one of the protocol's own words, or begins
+ * with "/accord/", where the logs of the CHP bus are.
  */
 #ifndef ACCORD_DOOR_CHP_NAMES_H
 #define ACCORD_DOOR_CHP_NAMES_H

@@ -38,7 +38,7 @@ static bool all_well(struct demo_conductor *c)
     char how[128];
     bool well = true;
 
-    for (size_t i = 0; i < DEMO_NODES_MAX; i++) {
+    for (size_t i = 0; i < DEMO_SLOTS; i++) {
         const struct demo_node *n = &c->stage.nodes[i];
         if (n->state != DEMO_NODE_ENDED)
             continue;
@@ -126,12 +126,39 @@ bool lead_enter(struct demo_conductor *c, enum demo_mode mode)
     return true;
 }
 
+/* Who serves the bus is there before those whose bus it is. */
+static bool start_hub(struct demo_conductor *c, uint64_t until_ns)
+{
+    const struct demo_node *hub = &c->stage.nodes[DEMO_HUB];
+
+    if (!c->world.hub[0])
+        return true;
+    if (demo_node_start(&c->stage, DEMO_HUB) != ACCORD_OK) {
+        demo_result_problem(&c->result, "who serves %s could not be started", c->world.hub);
+        return false;
+    }
+    while (hub->state != DEMO_NODE_READY) {
+        if (!lead_step(c, until_ns))
+            return false;
+        if (demo_now_ns() < until_ns)
+            continue;
+        demo_result_problem(&c->result, "who serves %s was not ready within %d s", c->world.hub,
+                            READY_S);
+        demo_node_print_log(&c->stage, DEMO_HUB);
+        return false;
+    }
+    demo_display_say(&c->display, "the bus is served by one more process, at %s", c->world.hub);
+    return true;
+}
+
 bool lead_start_nodes(struct demo_conductor *c)
 {
     uint64_t until_ns = demo_now_ns() + READY_S * NS_PER_S;
     bool said[DEMO_NODES_MAX] = {false};
     size_t ready = 0;
 
+    if (!start_hub(c, until_ns))
+        return false;
     for (size_t i = 0; i < c->world.options.nodes; i++) {
         if (demo_node_start(&c->stage, i) != ACCORD_OK) {
             demo_result_problem(&c->result, "%s could not be started", c->world.name[i]);

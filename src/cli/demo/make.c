@@ -3,11 +3,15 @@
 /* make.c - the world before anybody is in it: origin, keys, names, shared memory. */
 #include "cli/demo/world.h"
 
+#include "bus/chp/place.h"
 #include "bus/nats/old.h"
 #include "node/files.h"
 
+#include <netdb.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum {
     SPARE_S = 120, /* the run may last longer than asked for */
@@ -51,6 +55,43 @@ static int make_memory(struct demo_world *w)
     return ACCORD_OK;
 }
 
+/* Whether somebody listens there: then the bus is theirs. */
+static bool is_served(const struct bus_url_server *s)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
+    char port[8];
+    bool is = false;
+
+    snprintf(port, sizeof port, "%u", s->port);
+    if (getaddrinfo(s->host, port, &hints, &list) != 0)
+        return false;
+    for (const struct addrinfo *a = list; a && !is; a = a->ai_next) {
+        int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        is = fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0;
+        if (fd >= 0)
+            close(fd);
+    }
+    freeaddrinfo(list);
+    return is;
+}
+
+/* A bus that nodes serve has none of the demo's own to serve it: the killed one would take it
+ * along. So the demo starts one more, unless that address is served already. */
+static void find_hub(struct demo_world *w)
+{
+    struct bus_url u;
+    char why[BUS_WHY_BYTES_MAX];
+
+    if (strncmp(w->bus, "chp:", 4) != 0 ||
+        bus_url_parse(&u, w->bus, CHP_PORT_DEFAULT, "", why) != ACCORD_OK)
+        return; /* the nodes say what is wrong */
+    if (!is_served(&u.servers[0]))
+        snprintf(w->hub, sizeof w->hub,
+                 strchr(u.servers[0].host, ':') ? "chp://[%.100s]:%u" : "chp://%.100s:%u",
+                 u.servers[0].host, u.servers[0].port);
+    bus_url_done(&u);
+}
+
 /* All that can ever be, so that more nodes may join later. */
 static void name_nodes(struct demo_world *w)
 {
@@ -61,6 +102,9 @@ static void name_nodes(struct demo_world *w)
         snprintf(w->socket[i], sizeof w->socket[i], "%.*s/%s.sock", DEMO_FOLDER_BYTES_MAX,
                  w->folder, w->name[i]);
     }
+    snprintf(w->name[DEMO_HUB], sizeof w->name[0], "hub");
+    snprintf(w->socket[DEMO_HUB], sizeof w->socket[0], "%.*s/hub.sock", DEMO_FOLDER_BYTES_MAX,
+             w->folder);
     if (w->options.bus)
         snprintf(w->bus, sizeof w->bus, "%s", w->options.bus);
     else
@@ -68,6 +112,7 @@ static void name_nodes(struct demo_world *w)
     if (w->options.allow_old_server) /* that it can be was checked */
         ASSERT(nats_allow_old_server(w->bus, sizeof w->bus, why) == ACCORD_OK);
     files_public_url(w->bus, w->bus_shown, sizeof w->bus_shown);
+    find_hub(w);
 }
 
 int demo_world_make(struct demo_world *w)

@@ -8,6 +8,8 @@
 
 enum {
     DEMO_NODES_MAX = 50,
+    DEMO_HUB = DEMO_NODES_MAX, /* who serves the bus to them, where that is one of us */
+    DEMO_SLOTS,
     DEMO_READERS_MAX = 128,
     DEMO_BUS_BYTES_MAX = 512, /* of a URL, with its end */
 };

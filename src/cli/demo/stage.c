@@ -86,7 +86,7 @@ int demo_stage_open(struct demo_stage *s, struct demo_world *w)
     sigset_t set;
 
     *s = (struct demo_stage){.world = w, .janitor_fd = -1};
-    for (size_t i = 0; i < DEMO_NODES_MAX; i++)
+    for (size_t i = 0; i < DEMO_SLOTS; i++)
         s->nodes[i].output = -1;
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
@@ -191,6 +191,16 @@ static void forget_settings(void)
     }
 }
 
+/* It takes part in nothing but what it serves. */
+_Noreturn static void exec_hub(const struct demo_world *w)
+{
+    execl("/proc/self/exe", "accord", "serve", "--name", w->name[DEMO_HUB], "--bus",
+          "memory:hub", "--socket", w->socket[DEMO_HUB], "--memory", "8M", "--listen", w->hub,
+          (char *)NULL);
+    fprintf(stderr, "cannot execute myself: %s\n", strerror(errno));
+    _exit(127);
+}
+
 _Noreturn static void run_node(const struct demo_world *w, size_t i, const char *log,
                                int output)
 {
@@ -208,6 +218,8 @@ _Noreturn static void run_node(const struct demo_world *w, size_t i, const char 
     dup2(output, STDOUT_FILENO);
     if (errors >= 0)
         dup2(errors, STDERR_FILENO);
+    if (i == DEMO_HUB)
+        exec_hub(w);
     execl("/proc/self/exe", "accord", "serve", "--name", w->name[i], "--bus", w->bus,
           "--socket", w->socket[i], "--memory", w->options.memory, "--max-stale", max_stale,
           "--state", state, (char *)NULL);
@@ -301,7 +313,7 @@ static bool collect(struct demo_stage *s)
     bool any = false;
     int ended;
 
-    for (size_t i = 0; i < DEMO_NODES_MAX; i++) {
+    for (size_t i = 0; i < DEMO_SLOTS; i++) {
         struct demo_node *n = &s->nodes[i];
         if (n->pid > 0 && waitpid(n->pid, &ended, WNOHANG) == n->pid) {
             node_ended(n, n->asked ? DEMO_NODE_KILLED : DEMO_NODE_ENDED, ended);
@@ -330,7 +342,7 @@ int demo_stage_wait(struct demo_stage *s, uint64_t until_ns)
     sigaddset(&set, SIGCHLD);
     for (;;) {
         bool changed = collect(s);
-        for (size_t i = 0; i < DEMO_NODES_MAX; i++)
+        for (size_t i = 0; i < DEMO_SLOTS; i++)
             changed |= listen_to(&s->nodes[i]);
         uint64_t now_ns = demo_now_ns();
         if (changed || now_ns >= until_ns)
@@ -410,7 +422,7 @@ static void wait_for_all(struct demo_stage *s, bool workers, uint64_t seconds)
 
 static void kill_all(struct demo_stage *s, bool workers)
 {
-    for (size_t i = 0; !workers && i < DEMO_NODES_MAX; i++)
+    for (size_t i = 0; !workers && i < DEMO_SLOTS; i++)
         demo_node_kill(s, i);
     for (size_t i = 0; workers && i < s->worker_count; i++)
         kill_worker(&s->workers[i]);

@@ -58,7 +58,7 @@ struct demo_stage {
     struct demo_world *world;
     pid_t janitor;
     int janitor_fd; /* -1: none */
-    struct demo_node nodes[DEMO_NODES_MAX];
+    struct demo_node nodes[DEMO_SLOTS];
     struct demo_worker workers[DEMO_WORKERS_MAX];
     size_t worker_count;
 };
@@ -67,7 +67,7 @@ struct demo_stage {
  * line on standard error. */
 MUST_CHECK int demo_stage_open(struct demo_stage *s, struct demo_world *w);
 
-/* Starts node i (again). ACCORD_E_IO, with a line on standard error. */
+/* Starts node i (again), or DEMO_HUB. ACCORD_E_IO, with a line on standard error. */
 MUST_CHECK int demo_node_start(struct demo_stage *s, size_t i);
 /* SIGKILL, and waits for its end. */
 void demo_node_kill(struct demo_stage *s, size_t i);

@@ -20,6 +20,7 @@
 enum {
     DEMO_PATH_BYTES_MAX = 512,
     DEMO_FOLDER_BYTES_MAX = 80, /* a socket's path in it must fit into sun_path */
+    DEMO_HUB_BYTES_MAX = 160,
     DEMO_FAILURES_MAX = 16,     /* broken promises that are told in full; all are counted */
     DEMO_TAG_ROWS_MAX = 64,     /* rows that one removal of a tag changes */
     DEMO_CHANGES_MAX = 1 << 28, /* that one run may make; 24 bytes each */
@@ -113,8 +114,9 @@ struct demo_world {
     char origin_path[DEMO_PATH_BYTES_MAX];
     char bus[DEMO_BUS_BYTES_MAX];
     char bus_shown[DEMO_PATH_BYTES_MAX]; /* without user and password */
-    char socket[DEMO_NODES_MAX][108];
-    char name[DEMO_NODES_MAX][16];
+    char hub[DEMO_HUB_BYTES_MAX];        /* where it is to listen; "": nobody needs it */
+    char socket[DEMO_SLOTS][108];
+    char name[DEMO_SLOTS][16];
     struct demo_table table;
     struct demo_keys keys;
     struct demo_shared *shared;

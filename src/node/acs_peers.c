@@ -3,6 +3,7 @@
 #include "node/acs_peers.h"
 
 #include "net/address.h"
+#include "net/time.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@ enum {
     LENGTH_BYTES = 4, /* before each key in a queue */
     WHY_BYTES_MAX = 160,
 };
+#define TELL_FORGOTTEN_EVERY_NS (60 * NS_PER_S)
 static const char flush_path[] = "/SYSTEM/flush-memoized-statement.tcl?statement=";
 
 /* How a server stands; what changed is told on the loop. */
@@ -26,7 +28,8 @@ struct peer {
     uint64_t retry_ms;
     enum standing standing, standing_told;
     char why[WHY_BYTES_MAX]; /* why it is refusing or silent */
-    uint64_t told, refused, failures, forgotten_told;
+    uint64_t told, refused, failures;
+    uint64_t forgotten_told, forgot_due_ns; /* of the log's lines about that */
 };
 
 struct acs_peers {
@@ -273,11 +276,17 @@ static void tell_standing(struct acs_peers *p, struct peer *peer)
         p->note(p->context, standing_notes[now], peer->server, why);
 }
 
+/* The first, and while it goes on once in a while: each key that comes may push one out. */
 static void tell_forgotten(struct acs_peers *p, struct peer *peer)
 {
+    uint64_t now_ns = time_monotonic_ns();
+
     pthread_mutex_lock(&p->mutex);
-    bool more = peer->queue.forgotten > peer->forgotten_told;
-    peer->forgotten_told = peer->queue.forgotten;
+    bool more = peer->queue.forgotten > peer->forgotten_told && now_ns >= peer->forgot_due_ns;
+    if (more) {
+        peer->forgotten_told = peer->queue.forgotten;
+        peer->forgot_due_ns = now_ns + TELL_FORGOTTEN_EVERY_NS;
+    }
     pthread_mutex_unlock(&p->mutex);
     if (more)
         p->note(

@@ -349,6 +349,40 @@ void bus_truncate(struct sim *s, size_t lost, bool says_so)
     SOMETIMES(!says_so, "bus: truncated in silence");
 }
 
+static bool is_numbered(const struct slot *slot)
+{
+    const struct change *c = &slot->record->change;
+
+    return c->sequence > 0 && c->op != CHANGE_JOIN && c->op != CHANGE_LEAVE;
+}
+
+/* One of the newest entries, though not the last, is at the end now, and a row that a trigger
+ * wrote stands where it was: so a log looks that lost its newest part in silence, when its
+ * senders have said nearly all of it again. Each place but that one is proven as before. */
+void bus_move(struct sim *s)
+{
+    struct server *v = &s->bus.servers[s->bus.primary];
+    size_t back = 2 + rng_below(&s->rng, 8);
+    struct change row;
+
+    if (!v->alive || v->count < v->first + back)
+        return;
+    struct slot *slot = &v->slots[v->count - back];
+    if (!is_numbered(slot) || !task_row(s, &row))
+        return;
+    struct record *moved = slot->record, *r = record_of(s, &row, TRUST_FULL);
+    excuse_all(s);
+    slot->record = r;
+    slot->taken_ns = s->now_ns;
+    slot->taking = ++s->bus.takings;
+    slot[1].before = r->serial;
+    r->position[s->bus.primary] = slot->position;
+    moved->position[s->bus.primary] = 0;
+    acknowledge(s, r);
+    append(s, v, moved);
+    link_news(s, s->bus.primary);
+}
+
 /* Somebody deleted the log and made a new one. */
 void bus_replace(struct sim *s)
 {

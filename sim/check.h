@@ -63,6 +63,7 @@ struct check_chain {
     bool resumed; /* none was, but the first that is must come no later than the next one */
     bool cut;     /* the log lost what was applied, and shows it: a drop comes before a lease */
     uint64_t log, epoch, index, taking, serial;
+    uint64_t place, place_serial; /* from which it resumes, and has not met yet; 0: none */
 };
 
 struct check_right {
@@ -143,13 +144,17 @@ void check_anew(struct check *c, size_t host);    /* and reads the log from anot
 /* And begins with the log as it is now, which lost its newest part, from the place it asked
  * for. */
 void check_begins(struct check *c, size_t host);
-/* It goes on where an earlier daemon of the host stood. */
-void check_resumed(struct check *c, size_t host, const struct check_chain *stood);
+/* It goes on where an earlier daemon of the host stood, at that position of the log. */
+void check_resumed(struct check *c, size_t host, const struct check_chain *stood,
+                   uint64_t place);
+/* The bus lets it read from behind that position on. */
+void check_reads_after(struct check *c, size_t host, uint64_t position);
 /* It applied an entry of that log in that epoch. */
 struct check_entry {
     uint64_t log, epoch;
-    uint64_t index;          /* how many entries of the log came before it, and itself */
-    uint64_t taking;         /* how many entries any log took before it, and itself */
+    uint64_t index;  /* how many entries of the log came before it, and itself */
+    uint64_t taking; /* how many entries any log took before it, and itself */
+    uint64_t position;
     uint64_t serial, before; /* what tells it, and the one before it, from all others */
 };
 void check_entry(struct check *c, size_t host, const struct check_entry *e);

@@ -12,14 +12,40 @@
 void check_dropped(struct check *c, size_t host)
 {
     c->chains[host].begun = c->chains[host].resumed = c->chains[host].cut = false;
+    c->chains[host].place = 0;
 }
 
 /* Where nothing was applied before, or all of it was dropped, nothing is to go on from. */
-void check_resumed(struct check *c, size_t host, const struct check_chain *stood)
+void check_resumed(struct check *c, size_t host, const struct check_chain *stood,
+                   uint64_t place)
 {
     c->chains[host] = *stood;
     c->chains[host].resumed = stood->begun || stood->resumed;
+    c->chains[host].place = stood->begun && !stood->cut ? place : 0;
+    c->chains[host].place_serial = stood->serial;
     c->chains[host].begun = false;
+}
+
+/* The place itself was proven just now. */
+void check_reads_after(struct check *c, size_t host, uint64_t position)
+{
+    if (position >= c->chains[host].place)
+        c->chains[host].place = 0;
+}
+
+/* What it reads before that place was applied by who stood there: if this is that log. */
+static void check_place(struct check *c, size_t host, const struct check_entry *e)
+{
+    struct check_chain *chain = &c->chains[host];
+
+    if (chain->place == 0 || e->position < chain->place)
+        return;
+    if (e->position != chain->place || e->serial != chain->place_serial)
+        check_fail(c, "P4",
+                   "host %zu resumed at position %llu of its log, and went on to %llu though "
+                   "another entry stands there now",
+                   host, (unsigned long long)chain->place, (unsigned long long)e->position);
+    chain->place = 0;
 }
 
 /* Whatever it missed matters no more. */
@@ -108,6 +134,7 @@ void check_entry(struct check *c, size_t host, const struct check_entry *e)
     bool follows = follows_what_came_again(c, host, e);
     uint64_t next = follows ? e->index : chain->index + 1;
 
+    check_place(c, host, e);
     if (!follows && is_of_a_log_cut_back(c, host, e)) {
         chain->cut = true;
         return;
@@ -140,7 +167,9 @@ void check_entry(struct check *c, size_t host, const struct check_entry *e)
                                   .epoch = e->epoch,
                                   .index = e->index,
                                   .taking = e->taking,
-                                  .serial = e->serial};
+                                  .serial = e->serial,
+                                  .place = chain->place,
+                                  .place_serial = chain->place_serial};
 }
 
 /* It cannot know; what tells is the sender's next entry. */

@@ -272,20 +272,63 @@ TEST(checkers_let_a_restarted_host_go_on_where_it_stood_or_read_again_from_befor
     for (uint64_t first = 5; first <= 9; first++) {
         begin();
         check_host_gone(&c, HOST);
-        check_resumed(&c, HOST, &stood);
+        check_resumed(&c, HOST, &stood, /* place= */ 0);
         applied(1, first, 10 * first, 10 * (first - 1));
         CHECK(first <= 8 ? is_good() : breaks("P4"));
     }
     begin();
-    check_resumed(&c, HOST, &stood);
+    check_resumed(&c, HOST, &stood, /* place= */ 0);
     applied(2, 8, 80, 70);
     CHECK(breaks("P4"));
     begin();
-    check_resumed(&c, HOST, &stood);
+    check_resumed(&c, HOST, &stood, /* place= */ 0);
     check_dropped(&c, HOST); /* it began without what was there */
     applied(1, 9, 90, 80);
-    check_resumed(&c, HOST, &unknown); /* nothing was applied before it stood there */
+    check_resumed(&c, HOST, &unknown,
+                  /* place= */ 0); /* nothing was applied before it stood there */
     applied(1, 9, 90, 80);
+    CHECK(is_good());
+    check_done(&c);
+}
+
+/* The entry with that serial stands at 10 times its index. */
+static void read_again(uint64_t index, uint64_t serial)
+{
+    check_entry(&c, HOST,
+                &(struct check_entry){.log = 1,
+                                      .epoch = 1,
+                                      .index = index,
+                                      .position = 10 * index,
+                                      .serial = serial,
+                                      .before = 10 * (index - 1)});
+}
+
+TEST(checkers_want_a_resuming_host_to_meet_the_entry_at_its_place)
+{
+    const struct check_chain stood = {
+        .begun = true, .log = 1, .epoch = 1, .index = 7, .serial = 70};
+
+    for (uint64_t there = 70; there <= 71; there++) {
+        begin();
+        check_resumed(&c, HOST, &stood, /* place= */ 70);
+        applied(1, 6, 60, 50);
+        read_again(7, there);
+        CHECK(there == 70 ? is_good() : breaks("P4"));
+    }
+    begin();
+    check_resumed(&c, HOST, &stood, /* place= */ 65);
+    applied(1, 6, 60, 50);
+    read_again(7, 70); /* nothing stands at 65 any more */
+    CHECK(breaks("P4"));
+    begin();
+    check_resumed(&c, HOST, &stood, /* place= */ 70);
+    check_reads_after(&c, HOST, 70); /* it need not come again */
+    read_again(8, 80);
+    CHECK(is_good());
+    begin();
+    check_resumed(&c, HOST, &stood, /* place= */ 65);
+    check_dropped(&c, HOST);
+    read_again(7, 71);
     CHECK(is_good());
     check_done(&c);
 }

@@ -261,6 +261,7 @@ static void carry_applied(struct sim *s, struct host *h, const struct effect *e)
                 &(struct check_entry){.log = slot->log,
                                       .epoch = slot->epoch,
                                       .index = slot->index,
+                                      .position = slot->position,
                                       .taking = slot->taking,
                                       .serial = slot->record->serial,
                                       .before = slot->before});
@@ -522,6 +523,8 @@ static struct entry *entries_of(const struct letter *l)
 
 static void note_letter(struct sim *s, const struct host *h, const struct event *e)
 {
+    if (e->type == EVENT_BUS_ATTACHED)
+        check_reads_after(&s->check, h->index, e->attached.after);
     if (e->type == EVENT_BUS_ATTACHED)
         trace(s, TRACE_ATTACHED, h->index, NO_KEY, e->attached.resumed, e->attached.after);
     else if (e->type == EVENT_BUS_GONE)

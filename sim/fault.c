@@ -285,9 +285,27 @@ static void strike_host(struct sim *s, struct host *h, enum fault kind)
     }
 }
 
+/* Where holes are the theme, rather one that has some: what it leaves behind is not whole. */
+static struct host *who_dies(struct sim *s, struct host *h)
+{
+    for (size_t i = 0; i < s->host_count && s->plan.theme == THEME_HOLES; i++) {
+        struct host *other = &s->hosts[i];
+        struct core_status t;
+        if (!other->daemon.alive || other->daemon.stepping)
+            continue;
+        core_status(other->daemon.core, clock_at(&other->clock, s->now_ns), &t);
+        if (t.holes_open > 0)
+            return other;
+    }
+    return h;
+}
+
 static void strike(struct sim *s, enum fault kind)
 {
     struct host *h = &s->hosts[rng_below(&s->rng, s->host_count)];
+
+    if (kind == FAULT_CRASH || kind == FAULT_STEP_CRASH)
+        h = who_dies(s, h);
 
     s->faults[kind]++;
     switch (kind) {
@@ -313,6 +331,10 @@ static void strike(struct sim *s, enum fault kind)
         bus_failover(s, rng_skewed(&s->rng, 4), true);
         break;
     case FAULT_TRUNCATE: {
+        if (s->plan.theme == THEME_MOVED) {
+            bus_move(s);
+            break;
+        }
         bool says_so = rng_chance(&s->rng, 500);
         bus_truncate(s, 1 + rng_skewed(&s->rng, 10), says_so);
         if (rng_chance(&s->rng, 300)) /* what cuts a log back often takes a host with it */

@@ -122,7 +122,7 @@ void heir_offered(struct sim *s, struct host *h, struct cache *c)
 void heir_attaches(struct sim *s, struct host *h, const struct effect *e)
 {
     if (e->attach.resume)
-        check_resumed(&s->check, h->index, &h->daemon.resumed);
+        check_resumed(&s->check, h->index, &h->daemon.resumed, e->attach.cursor.position);
 }
 
 /* ---- what became of it ---------------------------------------------------------------------

@@ -4,9 +4,9 @@
  * (a swarm: a run with few kinds goes deeper into each than a run with all), and the load. */
 #include "sim/sim.h"
 
-const char *const theme_words[THEMES] = {"none",  "lease", "strict", "reuse",
-                                         "hole",  "heir",  "fence",  "shorter",
-                                         "holes", "ping",  "cut",    "stranger"};
+const char *const theme_words[THEMES] = {"none", "lease",    "strict",  "reuse", "hole",
+                                         "heir", "fence",    "shorter", "holes", "ping",
+                                         "cut",  "stranger", "space",   "moved"};
 
 static void draw_fleet(struct plan *p, struct rng *r)
 {
@@ -40,6 +40,8 @@ static void draw_bounds(struct plan *p, struct rng *r)
     bool tight = rng_below(r, 3) == 0;
 
     p->tight_ns = tight ? rng_between(r, p->max_stale_ns / 3, p->max_stale_ns) : UINT64_MAX;
+    if (p->theme == THEME_SPACE)
+        p->tight_ns = p->max_stale_ns / 3;
 }
 
 static void draw_load(struct plan *p, struct rng *r)
@@ -453,6 +455,62 @@ static void bend_to_stranger(struct plan *p, struct rng *r)
     p->live_ns = 40 * p->max_stale_ns;
 }
 
+/* A namespace has a bound of its own, and removals of it alone. So hosts are cut off for about
+ * as long as a lease lasts, which is longer than that bound; and items have no tags, for what
+ * has one is looked at more closely. */
+static void bend_to_space(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_ONE_WAY, FAULT_CUT, FAULT_PAUSE, FAULT_CRASH};
+    static const unsigned weights[] = {6, 12, 3, 2};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->hosts = p->present = 3;
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 1000 : 3000) * NS_PER_MS;
+    p->keeps_place = p->stores_segment = true;
+    p->soon_permille = 900;
+    p->restart_max_ns = 500 * NS_PER_MS;
+    p->bus_timeout_ns = p->max_stale_ns / 4;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, 20 * NS_PER_MS);
+    p->fault_every_ns = 2 * p->max_stale_ns;
+    p->outage_max_ns = 3 * p->max_stale_ns;
+    p->space_permille = 900;
+    p->untagged = true;
+    p->wide_permille = 300;
+    p->die_permille = p->outbox_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (2 + rng_below(r, 6));
+    p->load_every_ns = p->max_stale_ns / 40;
+    p->read_every_ns = p->max_stale_ns / 40;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 30 * p->max_stale_ns;
+}
+
+/* An entry is moved to the end of the log in silence, and another one stands in its place. Who
+ * has passed that place is told by nothing but the number that comes a second time. Keys seldom
+ * change, and nobody starts meanwhile: who resumes behind that place cannot know. */
+static void bend_to_moved(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_TRUNCATE, FAULT_PAUSE};
+    static const unsigned weights[] = {8, 1};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->hosts = p->present = 3;
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 600 : 1000) * NS_PER_MS;
+    p->retain_ns = 3600 * NS_PER_S;
+    p->bus_timeout_ns = 200 * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, 20 * NS_PER_MS);
+    p->outage_max_ns = p->max_stale_ns;
+    p->fault_every_ns = 6 * p->max_stale_ns;
+    p->hot_keys = KEYS;
+    p->die_permille = p->wide_permille = p->outbox_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (1 + rng_below(r, 3));
+    p->load_every_ns = p->max_stale_ns / 40;
+    p->read_every_ns = p->max_stale_ns / 30;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 30 * p->max_stale_ns;
+}
+
 static enum theme theme_of(uint64_t dice)
 {
     return dice < 58   ? THEME_NONE
@@ -473,7 +531,8 @@ static void bend(struct plan *p, struct rng dice, enum theme wanted)
         [THEME_REUSE] = bend_to_reuse,     [THEME_HOLE] = bend_to_hole,
         [THEME_HEIR] = bend_to_heir,       [THEME_FENCE] = bend_to_fence,
         [THEME_SHORTER] = bend_to_shorter, [THEME_HOLES] = bend_to_holes,
-        [THEME_CUT] = bend_to_cut,         [THEME_STRANGER] = bend_to_stranger};
+        [THEME_CUT] = bend_to_cut,         [THEME_STRANGER] = bend_to_stranger,
+        [THEME_SPACE] = bend_to_space,     [THEME_MOVED] = bend_to_moved};
 
     rng_next(&dice);
     enum theme theme = theme_of(rng_below(&dice, 100));

@@ -72,6 +72,8 @@ static void read_body(void *context)
 
 static size_t some_key(struct sim *s)
 {
+    if (s->plan.space_permille > 0 && rng_chance(&s->rng, s->plan.space_permille))
+        return key_of_space(s);
     if (rng_chance(&s->rng, s->plan.lagging_permille))
         return key_of_replica(s);
     return rng_chance(&s->rng, 700) ? rng_below(&s->rng, s->plan.hot_keys)

@@ -118,6 +118,8 @@ enum theme {
     THEME_PING,    /* any world, and questions in it; never by chance */
     THEME_CUT,     /* logs cut back in silence while they are read again; never by chance */
     THEME_STRANGER, /* signed changes, and entries of who has no key; never by chance */
+    THEME_SPACE,    /* namespaces, their bounds and removals, and no tags; never by chance */
+    THEME_MOVED,    /* entries that are moved in the log in silence; never by chance */
     THEMES
 };
 extern const char *const theme_words[THEMES];
@@ -152,6 +154,8 @@ struct plan {
     unsigned lost_permille;      /* of crashes: the place is lost, what fences say is not */
     unsigned versioned_permille; /* of removals from a namespace with a version of its own */
     unsigned lagging_permille; /* of loads, writes and reads: of what is read from a replica */
+    unsigned space_permille;   /* of loads, writes and reads: of a namespace */
+    bool untagged;             /* no item has a tag, and no tag is removed */
     bool signing;              /* who has no key is a stranger, and writes that often */
     uint64_t stranger_every_ns;
     uint32_t unsigned_removals; /* a second */
@@ -580,6 +584,7 @@ uint64_t bus_position_before(const struct server *v, uint64_t since_ns);
 void bus_failover(struct sim *s, size_t lost, bool split);
 void bus_truncate(struct sim *s, size_t lost, bool says_so);
 void bus_replace(struct sim *s);
+void bus_move(struct sim *s);
 void bus_prune(struct sim *s);
 bool change_covers(const struct change *c, size_t key);
 static inline bool record_covers(const struct record *r, size_t key)
@@ -654,6 +659,7 @@ bool key_sets_are_fills(size_t key);
 bool key_keeps_unsure(size_t key);
 size_t
 key_of_replica(struct sim *s); /* one of those that are loaded from a replica that lags */
+size_t key_of_space(struct sim *s);
 uint64_t key_max_stale_ns(const struct sim *s, size_t key);
 bool key_is_protected(size_t key); /* P1 and P3 are promised for how it is used */
 size_t value_write(const struct sim *s, size_t key, uint64_t version, uint8_t *to);
@@ -666,6 +672,9 @@ const struct bytes *key_tags(size_t key, size_t *count);
 uint64_t key_version_of(const struct sim *s, const struct change *c, size_t key);
 void task_happens(struct sim *s, const struct happening *x);
 void task_begin(struct sim *s);
+/* Some row is changed in this moment; what a trigger would write then. False: it has no more
+ * versions. */
+bool task_row(struct sim *s, struct change *out);
 /* Its request was answered, or never will be (reply is NULL). */
 void task_answered(struct sim *s, struct call *c, const struct reply *r);
 void call_reply(struct sim *s, struct host *h, const struct reply *r);

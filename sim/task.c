@@ -212,14 +212,30 @@ static uint64_t lsn_behind(const struct sim *s, uint64_t lag_ns)
     return lsn;
 }
 
-/* A row in the data's own transaction: a trigger wrote it, and it has no envelope. */
+/* What a trigger writes has no envelope. */
+static struct change row_of(struct sim *s, size_t key)
+{
+    return (struct change){.op = CHANGE_REMOVE,
+                           .key = bytes_of_text(key_names[key]),
+                           .message = {rng_next(&s->rng) | 1, 0xf00},
+                           .wall_ms = wall_next(s)};
+}
+
+bool task_row(struct sim *s, struct change *out)
+{
+    size_t key = rng_below(&s->rng, KEY_VERSIONED);
+
+    if (!commit(s, key))
+        return false;
+    *out = row_of(s, key);
+    return true;
+}
+
+/* A row in the data's own transaction: a trigger wrote it. */
 static void outbox_row(struct sim *s, size_t key)
 {
     struct server *v = bus_primary(s);
-    struct change c = {.op = CHANGE_REMOVE,
-                       .key = bytes_of_text(key_names[key]),
-                       .message = {rng_next(&s->rng) | 1, 0xf00},
-                       .wall_ms = wall_next(s)};
+    struct change c = row_of(s, key);
 
     if (v)
         bus_take(s, s->bus.primary, &c);
@@ -276,8 +292,19 @@ size_t key_of_replica(struct sim *s)
     return KEY_LAGGING + rng_below(&s->rng, KEY_ROW - KEY_LAGGING + 1);
 }
 
+/* The one with a bound of its own most of all. */
+size_t key_of_space(struct sim *s)
+{
+    static const size_t keys[] = {4,  5,         6,         7,         8,        9,
+                                  10, KEY_TIGHT, KEY_TIGHT, KEY_TIGHT, KEY_TIGHT};
+
+    return keys[rng_below(&s->rng, COUNT_OF(keys))];
+}
+
 static size_t some_key(struct sim *s)
 {
+    if (s->plan.space_permille > 0 && rng_chance(&s->rng, s->plan.space_permille))
+        return key_of_space(s);
     if (rng_chance(&s->rng, s->plan.lagging_permille))
         return key_of_replica(s);
     if (rng_chance(&s->rng, 800))
@@ -318,7 +345,7 @@ static struct item item_of(struct sim *s, size_t key, uint64_t version, uint64_t
     size_t count;
 
     item.tags = key_tags(key, &count);
-    item.tag_count = count;
+    item.tag_count = s->plan.untagged ? 0 : count;
     if (value_is_negative(key, version))
         item.flags = ITEM_NEGATIVE;
     if (value_is_negative(key, version) || key == KEY_VERSIONED || key == KEY_ROW)
@@ -497,7 +524,7 @@ static void widen(struct sim *s, size_t key, struct request *r)
     const struct bytes *tags = key_tags(key, &count);
 
     r->has_version = false;
-    if (rng_chance(&s->rng, 500)) {
+    if (rng_chance(&s->rng, 500) && !s->plan.untagged) {
         r->op = REQUEST_REMOVE_TAG;
         r->keys = &tags[rng_below(&s->rng, count)];
         return;
@@ -579,7 +606,7 @@ static void act_write(struct sim *s, struct task *t)
     }
     if (rng_chance(&s->rng, s->plan.wide_permille))
         widen(s, t->key, &r);
-    else if (rng_chance(&s->rng, 100) && !r.has_version)
+    else if (rng_chance(&s->rng, 100) && !r.has_version && !s->plan.untagged)
         add_more(s, t->key, &r);
     r.soft = rng_chance(&s->rng, 150);
     if (rng_chance(&s->rng, s->plan.strict_permille)) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """mutants.py - does the simulator bite? Plants each fault of sim/mutants/list.txt in a copy of the
-tree, and runs seeds until one finds it.
+tree, and runs seeds until one finds it. Those of sim/mutants/unseen.txt break no promise: each of
+them names a unit test, which must pass without it and fail with it.
 
     tools/mutants.py [--seeds N] [--seconds S] [--jobs N] [--plain] [--results FILE] [NAME ...]
 
@@ -13,7 +14,7 @@ again: a run that was interrupted goes on, and one that shall begin anew needs a
 knows a mutant by its name, its text and its theme, but not the state of the tree.
 
 Prints the seeds that each took, and the median. Exit status 1: one was not found, or its lines are
-not in the source any more. A mutant that does not end a run in time counts as found, too."""
+not in the source any more, or its unit test is not. A mutant that does not end a run in time counts as found, too."""
 import argparse
 import concurrent.futures
 import hashlib
@@ -34,15 +35,17 @@ ENDLESS_SECONDS = 120  # past its time: a run that does not end
 class Mutant:
     def __init__(self, name, why):
         self.name, self.why, self.theme, self.hunks = name, why, None, []  # (file, old, new)
+        self.test = None  # (layer, part of a test's name)
 
     def key(self, plain):
         text = hashlib.sha256(repr(self.hunks).encode()).hexdigest()[:8]
-        return f'{self.name} {"all" if plain or not self.theme else self.theme} {text}'
+        where = self.test[1] if self.test else 'all' if plain or not self.theme else self.theme
+        return f'{self.name} {where} {text}'
 
 
 class Outcome:
-    """How many seeds it took (None: it was not found), in how many seconds, and what was broken,
-    or why it was not found."""
+    """How many seeds it took (None: it was not found; 0: a unit test found it), in how many
+    seconds, and what was broken, or why it was not found."""
 
     def __init__(self, seeds, seconds, what):
         self.seeds, self.seconds, self.what = seeds, seconds, what
@@ -50,6 +53,8 @@ class Outcome:
     def __str__(self):
         if self.seeds is None:
             return f'NOT FOUND: {self.what}'
+        if self.seeds == 0:
+            return f'{self.what} ({self.seconds:.0f} s)'
         return f'seed {self.seeds}, {self.what} ({self.seconds:.0f} s)'
 
 
@@ -63,6 +68,8 @@ def read_list(path):
             fresh = True
         elif line.startswith('theme '):
             mutants[-1].theme = line[6:]
+        elif line.startswith('test '):
+            mutants[-1].test = tuple(line[5:].split())
         elif line.startswith('file '):
             file, fresh = line[5:], True
         elif line == '~':
@@ -99,16 +106,16 @@ def restore(before):
             f.write(text)
 
 
-def build(tree):
+def build(tree, program='build/sim/accord-sim'):
     flags = ['CFLAGS=-O2 -Wno-error', 'need=']
-    return subprocess.run(['make', '-s', 'build/sim/accord-sim'] + flags, cwd=tree,
+    return subprocess.run(['make', '-s', program] + flags, cwd=tree,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def run(tree, arguments, seconds):
+def run(tree, arguments, seconds, program='build/sim/accord-sim'):
     """Its status and what it printed; None for the first: it did not end."""
     try:
-        done = subprocess.run(['build/sim/accord-sim', *arguments], cwd=tree, text=True,
+        done = subprocess.run([program, *arguments], cwd=tree, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors='replace',
                               timeout=seconds + ENDLESS_SECONDS)
     except subprocess.TimeoutExpired:
@@ -132,7 +139,37 @@ def hunt(tree, theme, options):
     return None, f'not in {ran.group(1) if ran else "?"} seeds'
 
 
+def passes(mutant, tree):
+    """Whether its unit test does; or why it cannot be run."""
+    layer, name = mutant.test
+    built = build(tree, f'build/test/{layer}')
+    if built.returncode != 0:
+        return 'does not build: ' + ' '.join(built.stdout[-600:].split())
+    status, said = run(tree, [name], ENDLESS_SECONDS, f'build/test/{layer}')
+    if not re.search(r'[1-9]\d* (passed|failed)', said):
+        return f'there is no test {name}'
+    return status == 0
+
+
+def try_unit_test(mutant, tree):
+    name, began = mutant.test[1], time.time()
+    before, problem = {}, passes(mutant, tree)
+    if problem is False:
+        problem = f'{name} fails without it, too'
+    if problem is True:
+        before, problem = apply(mutant, tree)
+    try:
+        problem = problem or passes(mutant, tree)
+    finally:
+        restore(before)
+    if problem is True:
+        problem = f'{name} passes'
+    return Outcome(None if problem else 0, time.time() - began, problem or f'{name} fails')
+
+
 def try_one(mutant, tree, options):
+    if mutant.test:
+        return try_unit_test(mutant, tree)
     theme = None if options.plain else mutant.theme
     before, problem = apply(mutant, tree)
     try:
@@ -218,16 +255,21 @@ def main():
     parser.add_argument('--results')
     parser.add_argument('names', nargs='*')
     options = parser.parse_args()
-    mutants = [m for m in read_list(os.path.join(ROOT, 'sim/mutants/list.txt'))
+    lists = ('sim/mutants/list.txt', 'sim/mutants/unseen.txt')
+    mutants = [m for name in lists for m in read_list(os.path.join(ROOT, name))
                if not options.names or m.name in options.names]
     outcomes = try_all(mutants, options)
-    counts = [o.seeds for o in outcomes.values() if o.seeds is not None]
+    counts = [o.seeds for o in outcomes.values() if o.seeds]
+    unseen = [m.name for m in mutants if m.test]
     lost = [name for name, o in outcomes.items() if o.seeds is None]
     median = statistics.median(counts) if counts else 0
-    print(f'{len(counts)} of {len(mutants)} found; median {median:g} seeds, most {max(counts, default=0)}')
+    print(f'{len(counts)} of {len(mutants) - len(unseen)} found; '
+          f'median {median:g} seeds, most {max(counts, default=0)}')
+    print(f'{len(unseen) - len(set(lost) & set(unseen))} of {len(unseen)} that break no promise '
+          'fail their unit test')
     for name in lost:
         print(f'  lost: {name}')
-    print(f'mutants: {len(counts)} passed, {len(lost)} failed, 0 skipped')
+    print(f'mutants: {len(mutants) - len(lost)} passed, {len(lost)} failed, 0 skipped')
     return 1 if lost else 0
 
 

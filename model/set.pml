@@ -16,6 +16,8 @@
  *   set_bump        SET bumps its own slot, so that loads under way are refused  set_with_token()
  *   set_token       a SET whose token is outdated stores nothing    set_with_token()
  *   set_removes     and removes what is here                set_with_token()
+ *   refused_removes what is refused travels as a removal, without its fingerprint  set_change()
+ *                   (a precaution: no promise hangs on it, so it is in no list)
  *   own_by_message  only an own change moves the position and nothing else (L3)   outbox_saw()
  */
 #ifndef CHANGES
@@ -73,6 +75,9 @@ proctype Set()
 #endif
             fi;
             newest(0, v) };
+#ifdef NO_refused_removes
+        stored = 1;
+#endif
         atomic { publish(v, 0, stored) }
     :: else -> break
     od

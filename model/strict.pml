@@ -22,7 +22,7 @@
  *   lapse_margin    all are done 1.5 x L                    lapses_ns()
  *   lapse_since     after the publish was acknowledged      answer_published()
  *   silence_margin  done is who was silent for longer than its beats can cover it
- *                                                           standing_of(), set_terms()
+ *                                                           standing_of(), set_waited()
  *   ripe            only who has watched the log for so long knows all members    view_ripens_ns()
  *   ripe_epoch      counted from each new epoch             start_anew()
  *   ripe_overflow   and from each member that had to be forgotten    apply_entries()

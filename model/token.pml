@@ -16,7 +16,7 @@
  *   token_slot      a fill is refused when the key's slot has moved         token_is_outdated()
  *   token_bulk      or its tag's, namespace's, generation's last removal is newer    (the same)
  *   item_bulk       an item knows which bulk removals came before it; a reader compares
- *                                                           removed_hard()     of reader.c
+ *                                                           removed()          of reader.c
  *   token_self      or when another daemon gave it          token_is_outdated(): incarnation
  *   token_first     the token is taken before the origin is read   begin(), reply_right()
  *   commit_first    the removal comes after the commit (L7)        the application, or a trigger

@@ -415,8 +415,9 @@ static void bend_to_cut(struct plan *p, struct rng *r)
     if (rng_below(r, 2) == 0) {
         p->permille[FAULT_HOLE] = 30 + (unsigned)rng_below(r, 170);
     } else { /* or while a host that has just started reads up to its place */
-        p->weight[FAULT_CRASH] += 20;
-        p->weights += 20;
+        p->weight[FAULT_CRASH] += 15;
+        p->weight[FAULT_STOP] += 15; /* which is its last one, then */
+        p->weights += 30;
     }
     p->delay_max_ns = p->delay_min_ns + rng_below(r, p->max_stale_ns / 4);
     p->fault_every_ns = p->max_stale_ns / (1 + rng_below(r, 4));

@@ -6,6 +6,8 @@ them names a unit test, which must pass without it and fail with it.
 
     tools/mutants.py [--seeds N] [--seconds S] [--jobs N] [--plain] [--results FILE] [NAME ...]
 
+A fault of the first list may name a unit test, too: it is run where no seed was broken in time.
+
 A mutant whose block names a theme is hunted in worlds of that one alone; with --plain, in those
 of all as well as any other. --jobs of them are built and hunted at a time.
 
@@ -14,7 +16,8 @@ again: a run that was interrupted goes on, and one that shall begin anew needs a
 knows a mutant by its name, its text and its theme, but not the state of the tree.
 
 Prints the seeds that each took, and the median. Exit status 1: one was not found, or its lines are
-not in the source any more, or its unit test is not. A mutant that does not end a run in time counts as found, too."""
+not in the source any more, or its unit test is not. A mutant that does not end a run in time counts
+as found, too."""
 import argparse
 import concurrent.futures
 import hashlib
@@ -29,6 +32,7 @@ import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LISTS = LIST, UNSEEN = 'sim/mutants/list.txt', 'sim/mutants/unseen.txt'
 ENDLESS_SECONDS = 120  # past its time: a run that does not end
 
 
@@ -36,10 +40,14 @@ class Mutant:
     def __init__(self, name, why):
         self.name, self.why, self.theme, self.hunks = name, why, None, []  # (file, old, new)
         self.test = None  # (layer, part of a test's name)
+        self.file = None  # of the list
+
+    def is_unseen(self):
+        return self.file == UNSEEN
 
     def key(self, plain):
         text = hashlib.sha256(repr(self.hunks).encode()).hexdigest()[:8]
-        where = self.test[1] if self.test else 'all' if plain or not self.theme else self.theme
+        where = self.test[1] if self.is_unseen() else 'all' if plain or not self.theme else self.theme
         return f'{self.name} {where} {text}'
 
 
@@ -65,6 +73,7 @@ def read_list(path):
         if line.startswith('== '):
             name, why = line[3:].split(': ', 1)
             mutants.append(Mutant(name, why))
+            mutants[-1].file = os.path.relpath(path, ROOT)
             fresh = True
         elif line.startswith('theme '):
             mutants[-1].theme = line[6:]
@@ -168,8 +177,17 @@ def try_unit_test(mutant, tree):
 
 
 def try_one(mutant, tree, options):
-    if mutant.test:
+    if mutant.is_unseen():
         return try_unit_test(mutant, tree)
+    outcome = hunt_one(mutant, tree, options)
+    if outcome.seeds is None and mutant.test:
+        by_test = try_unit_test(mutant, tree)
+        return Outcome(by_test.seeds, outcome.seconds + by_test.seconds,
+                       f'{outcome.what}; {by_test.what}')
+    return outcome
+
+
+def hunt_one(mutant, tree, options):
     theme = None if options.plain else mutant.theme
     before, problem = apply(mutant, tree)
     try:
@@ -255,16 +273,16 @@ def main():
     parser.add_argument('--results')
     parser.add_argument('names', nargs='*')
     options = parser.parse_args()
-    lists = ('sim/mutants/list.txt', 'sim/mutants/unseen.txt')
-    mutants = [m for name in lists for m in read_list(os.path.join(ROOT, name))
+    mutants = [m for name in LISTS for m in read_list(os.path.join(ROOT, name))
                if not options.names or m.name in options.names]
     outcomes = try_all(mutants, options)
     counts = [o.seeds for o in outcomes.values() if o.seeds]
-    unseen = [m.name for m in mutants if m.test]
+    unseen = [m.name for m in mutants if m.is_unseen()]
+    by_test = [m.name for m in mutants if not m.is_unseen() and outcomes[m.name].seeds == 0]
     lost = [name for name, o in outcomes.items() if o.seeds is None]
     median = statistics.median(counts) if counts else 0
-    print(f'{len(counts)} of {len(mutants) - len(unseen)} found; '
-          f'median {median:g} seeds, most {max(counts, default=0)}')
+    print(f'{len(counts)} of {len(mutants) - len(unseen)} found by seeds, '
+          f'{len(by_test)} by a unit test alone; median {median:g} seeds, most {max(counts, default=0)}')
     print(f'{len(unseen) - len(set(lost) & set(unseen))} of {len(unseen)} that break no promise '
           'fail their unit test')
     for name in lost:

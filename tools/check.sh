@@ -114,13 +114,16 @@ fresh_seeds() {
     commit=$(git rev-parse --short=8 HEAD 2>/dev/null) && echo "$((0x$commit))000" || date +%s000
 }
 
-# Kept seeds, the scenarios, the seeds that reach every rare path, and fresh ones.
+# Kept seeds, the scenarios, the seeds that reach every rare path, those of themes, and fresh ones.
 simulate() {
     make -s build/sim/accord-sim
     run "sim kept" build/sim/accord-sim --kept sim/seeds/kept.txt
     run "sim scenarios" tools/sim_scenarios.sh
     run "sim paths" build/sim/accord-sim --from 1 --seeds 400 --must-reach
     run "sim strangers" build/sim/accord-sim --theme stranger --from 1 --seeds 60
+    for theme in holes cut ping space moved; do # never by chance, like strangers
+        run "sim $theme" build/sim/accord-sim --theme $theme --from 1 --seeds 20
+    done
     run "sim fresh" build/sim/accord-sim --seconds 30 --from "$(fresh_seeds)"
 }
 

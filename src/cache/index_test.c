@@ -208,6 +208,10 @@ TEST(a_value_is_replaced_by_one_4_gib_above_it)
     }
     CHECK(f.writer->entries == 2);
     CHECK(fixture_has(&f, "kept", "k"));
+    /* Its lane keeps the fingerprint and the top bits, and names nothing. */
+    writer_remove_key(f.writer, bytes_of_text("key"), /* soft= */ false, f.now_ns);
+    CHECK(fixture_get(&f, "key").state == ACCORD_MISS);
+    CHECK(fixture_has(&f, "kept", "k"));
     writer_check(f.writer);
     fixture_done(&f);
 }

@@ -373,6 +373,33 @@ TEST(letter_to_all_neither_waits_for_a_relay_nor_names_it)
     fleet_free(f);
 }
 
+/* So many have answered as are here; but one of them is not here any more. */
+TEST(letter_to_all_waits_for_each_that_is_here_though_one_that_answered_has_left)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+    struct fleet_node *late = fleet_add(f, "web4");
+
+    fleet_start(f, late);
+    fleet_settle(f);
+    fleet_run(f, NS_PER_S);
+    fleet_cut(f, &f->nodes[2], true);
+    fleet_cut(f, late, true);
+    struct fleet_answer *a = ping(f, &f->nodes[0], "*", 20000);
+    fleet_run(f, NS_PER_S);
+    fleet_step(f, &f->nodes[1], &(struct event){.type = EVENT_STOP});
+    fleet_run(f, NS_PER_S);
+    CHECK(fleet_status(f, &f->nodes[0]).members == 3);
+    fleet_cut(f, &f->nodes[2], false);
+    fleet_run(f, 3 * NS_PER_S);
+    CHECK(said(f, "answer ") >= 2 && a->count == 0);
+    fleet_cut(f, late, false);
+    fleet_run(f, 3 * NS_PER_S);
+    CHECK(a->count == 1 && t.count == 4 && row_of(&t, "web2")->answered);
+    CHECK(row_of(&t, "web3")->answered && row_of(&t, "web4")->answered);
+    fleet_free(f);
+}
+
 TEST(letter_without_a_bus_ends_in_time_and_says_that_it_has_not_left)
 {
     struct told t = {0};

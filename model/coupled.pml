@@ -59,8 +59,13 @@
 #ifndef RELAYS
 #define RELAYS 1
 #endif
-#define MAXA (2 + ASKS + 2 * ASKS * RELAYS)
-#define MAXB (3 + ASKS + RELAYS + 2 * ASKS * RELAYS)
+#ifdef W_REGROWS
+#define TWICE 2 /* what was said of the first B may be said of the second, too */
+#else
+#define TWICE 1
+#endif
+#define MAXA (2 + TWICE * ASKS * RELAYS + 2 * TWICE * ASKS * RELAYS)
+#define MAXB (3 + ASKS + RELAYS + 2 * TWICE * ASKS * RELAYS)
 #define LAPSES (L + D)
 
 /* Log A. */

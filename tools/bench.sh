@@ -26,7 +26,7 @@ build() { # build NAME
         "bench/$1.c" bench/bench.c bench/fill.c bench/idle.c bench/many.c bench/prober.c bench/three.c \
         $out/accord.a \
         -Wl,--as-needed -pthread -luv -lsqlite3 -lpq -lnats -lstrophe -lhiredis -lssl -lcrypto -lz \
-        -lmicrohttpd -llmdb -linih -ljansson $(pkg-config --libs libzmq 2>/dev/null) -ldl -lm
+        -lmicrohttpd -lcurl -llmdb -linih -ljansson $(pkg-config --libs libzmq 2>/dev/null) -ldl -lm
 }
 
 traces=${ACCORD_TRACES:-bench/traces}

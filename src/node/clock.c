@@ -126,7 +126,8 @@ const char *clock_about(const struct node_clock *c)
     if (c->settings.clock == CLOCK_CLASS_TSC)
         return "tsc (invariant; counts pauses of the guest; compared with boottime at each "
                "beat)";
-    if (strcmp(c->source, "kvm-clock") == 0 || strcmp(c->source, "xen") == 0)
+    if (strcmp(c->source, "kvm-clock") == 0 || strcmp(c->source, "xen") == 0 ||
+        strncmp(c->source, "hyperv_clocksource", 18) == 0)
         return "boottime (counts suspend; does not count pauses of the guest, which may sum to "
                "a quarter of max-stale)";
     return "boottime (counts suspend)";

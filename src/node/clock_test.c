@@ -5,6 +5,7 @@
 
 #include "cache/clock.h"
 
+#include <stdio.h>
 #include <time.h>
 
 TEST(one_percent_apart_is_right_and_more_is_wrong)
@@ -63,4 +64,18 @@ TEST(boottime_is_used_where_the_counter_is_not_allowed)
     CHECK(c.settings.ns_base == 0);
     CHECK(!clock_went_wrong(&c, &now));
     CHECK(strncmp(clock_about(&c), "boottime", 8) == 0);
+}
+
+TEST(clocks_that_stand_still_with_their_guest_are_said_to)
+{
+    static const char *const guests[] = {"kvm-clock", "xen", "hyperv_clocksource_tsc_page",
+                                         "hyperv_clocksource_msr"};
+    struct node_clock c = {.settings = {.clock = CLOCK_CLASS_BOOTTIME}};
+
+    for (size_t i = 0; i < COUNT_OF(guests); i++) {
+        snprintf(c.source, sizeof c.source, "%s", guests[i]);
+        CHECK(strstr(clock_about(&c), "does not count pauses of the guest"));
+    }
+    snprintf(c.source, sizeof c.source, "hpet");
+    CHECK(!strstr(clock_about(&c), "pauses"));
 }

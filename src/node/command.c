@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-enum { LOOK_MS = 20, TOLD_MAX = 3, VARIABLE_BYTES_MAX = 600, OUTCOMES_MAX = 8 };
+enum { LOOK_MS = 20, TOLD_MAX = 4, VARIABLE_BYTES_MAX = 600, OUTCOMES_MAX = 8 };
 
 struct told {
     char text[TOLD_MAX][VARIABLE_BYTES_MAX]; /* "ACCORD_WHY=…" */
@@ -47,7 +47,7 @@ static uint64_t now_ms(void)
 /* ---- the child -----------------------------------------------------------------------------
  */
 
-/* Ours, without what the three variables replace. NULL: out of memory. */
+/* Ours, without what these variables replace. NULL: out of memory. */
 static char **environment_of(struct told *told)
 {
     size_t count = 0, kept = 0;
@@ -58,7 +58,8 @@ static char **environment_of(struct told *told)
     for (size_t i = 0; list && i < count; i++)
         if (strncmp(environ[i], "ACCORD_WHY=", 11) != 0 &&
             strncmp(environ[i], "ACCORD_CAUSE=", 13) != 0 &&
-            strncmp(environ[i], "ACCORD_POSITION=", 16) != 0)
+            strncmp(environ[i], "ACCORD_POSITION=", 16) != 0 &&
+            strncmp(environ[i], "ACCORD_READS=", 13) != 0)
             list[kept++] = environ[i];
     for (size_t i = 0; list && i < TOLD_MAX; i++)
         list[kept++] = told->text[i];
@@ -257,12 +258,14 @@ int command_start(struct command **out, uv_loop_t *loop, const char *text, uint6
     return ACCORD_OK;
 }
 
-void command_run(struct command *c, const char *cause, const char *why, const char *position)
+void command_run(struct command *c, const char *cause, const char *why, const char *position,
+                 const char *reads)
 {
     pthread_mutex_lock(&c->mutex);
     snprintf(c->told.text[0], VARIABLE_BYTES_MAX, "ACCORD_CAUSE=%s", cause);
     snprintf(c->told.text[1], VARIABLE_BYTES_MAX, "ACCORD_WHY=%s", why);
     snprintf(c->told.text[2], VARIABLE_BYTES_MAX, "ACCORD_POSITION=%s", position);
+    snprintf(c->told.text[3], VARIABLE_BYTES_MAX, "ACCORD_READS=%s", reads);
     c->wanted = true;
     pthread_cond_signal(&c->wake);
     pthread_mutex_unlock(&c->mutex);

@@ -4,9 +4,10 @@
  * never waits for it.
  *
  * The shell runs it, from a thread of its own: one at a time. What happens meanwhile is told to
- * one more run, of the newest event. It has ACCORD_CAUSE, ACCORD_WHY and ACCORD_POSITION,
- * standard output on standard error, no input, and so much time; then it is killed with all
- * that it started in its process group. It may fail as it likes: that is counted (L10).
+ * one more run, of the newest event. It has ACCORD_CAUSE, ACCORD_WHY, ACCORD_POSITION and
+ * ACCORD_READS, standard output on standard error, no input, and so much time; then it is
+ * killed with all that it started in its process group. It may fail as it likes: that is
+ * counted (L10).
  */
 #ifndef ACCORD_NODE_COMMAND_H
 #define ACCORD_NODE_COMMAND_H
@@ -29,7 +30,8 @@ MUST_CHECK int command_start(struct command **out, uv_loop_t *loop, const char *
                              void (*ended)(void *context, const struct command_outcome *o),
                              void *context);
 /* Loop thread; returns at once. */
-void command_run(struct command *c, const char *cause, const char *why, const char *position);
+void command_run(struct command *c, const char *cause, const char *why, const char *position,
+                 const char *reads);
 /* Kills what runs. The memory goes when the loop has run once more. NULL is fine. */
 void command_stop(struct command *c);
 

@@ -69,16 +69,17 @@ TEST(a_command_is_told_what_happened)
     struct run r;
     char text[1024], said[256];
 
-    snprintf(text, sizeof text, "echo \"$ACCORD_CAUSE|$ACCORD_WHY|$ACCORD_POSITION\" >%s",
+    snprintf(text, sizeof text,
+             "echo \"$ACCORD_CAUSE|$ACCORD_WHY|$ACCORD_POSITION|$ACCORD_READS\" >%s",
              place("said"));
     CHECK(setenv("ACCORD_WHY", "an older one", 1) == 0);
     begin(&r, text, 20000);
-    command_run(r.command, "log", "it was \"pruned\"; $(touch x)", "42@7");
+    command_run(r.command, "log", "it was \"pruned\"; $(touch x)", "42@7", "fresh");
     until(&r, 1);
     CHECK(r.last.ok);
     CHECK(strcmp(r.last.text, "with status 0") == 0);
     read_file("said", said);
-    CHECK(strcmp(said, "log|it was \"pruned\"; $(touch x)|42@7\n") == 0);
+    CHECK(strcmp(said, "log|it was \"pruned\"; $(touch x)|42@7|fresh\n") == 0);
     finish(&r);
 }
 
@@ -88,14 +89,14 @@ TEST(a_command_that_fails_is_reported_and_can_be_run_again)
 
     begin(&r, "exit 3", 20000);
     for (unsigned i = 1; i <= 2; i++) {
-        command_run(r.command, "c", "w", "p");
+        command_run(r.command, "c", "w", "p", "fresh");
         until(&r, i);
         CHECK(!r.last.ok);
         CHECK(strcmp(r.last.text, "with status 3") == 0);
     }
     finish(&r);
     begin(&r, "kill -9 $$", 20000);
-    command_run(r.command, "c", "w", "p");
+    command_run(r.command, "c", "w", "p", "fresh");
     until(&r, 1);
     CHECK(!r.last.ok && strcmp(r.last.text, "by signal 9") == 0);
     finish(&r);
@@ -108,7 +109,7 @@ TEST(a_command_that_takes_too_long_is_killed_with_all_its_children)
 
     snprintf(text, sizeof text, "(sleep 2; touch %s) & wait", place("late"));
     begin(&r, text, 200);
-    command_run(r.command, "c", "w", "p");
+    command_run(r.command, "c", "w", "p", "fresh");
     until(&r, 1);
     CHECK(!r.last.ok);
     CHECK(strncmp(r.last.text, "killed after ", 13) == 0);
@@ -124,10 +125,10 @@ TEST(a_command_that_runs_is_followed_by_one_run_of_the_newest_event)
 
     snprintf(text, sizeof text, "echo \"$ACCORD_CAUSE\" >>%s; sleep 0.3", place("said"));
     begin(&r, text, 20000);
-    command_run(r.command, "one", "w", "p");
+    command_run(r.command, "one", "w", "p", "fresh");
     usleep(150000);
-    command_run(r.command, "two", "w", "p");
-    command_run(r.command, "three", "w", "p");
+    command_run(r.command, "two", "w", "p", "fresh");
+    command_run(r.command, "three", "w", "p", "fresh");
     until(&r, 2);
     read_file("said", said);
     CHECK(strcmp(said, "one\nthree\n") == 0);
@@ -140,7 +141,7 @@ TEST(stopping_does_not_wait_for_a_command)
     struct timespec begun, now;
 
     begin(&r, "sleep 60", 60000);
-    command_run(r.command, "c", "w", "p");
+    command_run(r.command, "c", "w", "p", "fresh");
     usleep(100000);
     clock_gettime(CLOCK_MONOTONIC, &begun);
     finish(&r);

@@ -498,7 +498,7 @@ static void about_to_sleep(uv_prepare_t *prepare)
 
     if (!n->stopped && core_deadline_ns(n->core) <= n->now_ns)
         step_tick(n);
-    uint64_t deadline = core_deadline_ns(n->core), now;
+    uint64_t deadline = u64_min(core_deadline_ns(n->core), warm_look(n)), now;
     if (!n->ready_said && !n->stop_given)
         say_ready(n);
     if (n->stopped) {

@@ -24,6 +24,7 @@
 #include "node/acs_peers.h"
 #include "node/bus_thread.h"
 #include "node/clock.h"
+#include "node/cold.h"
 #include "node/command.h"
 #include "node/deferred.h"
 #include "node/earlier.h"
@@ -77,6 +78,7 @@ struct node {
     struct earlier earlier;  /* while it is being copied */
     struct populate *ahead;  /* of that copying; NULL: nothing is */
     struct command *on_cold; /* NULL: nothing is to be run */
+    struct cold cold;        /* what it is to be told of, in its time */
     bool stored;             /* the service manager has our segment */
     struct core *core;
     struct fence_saved fences[NAMESPACES_MAX]; /* as an earlier run had saved them */
@@ -175,7 +177,8 @@ void warm_start(struct node *n);
 int warm_offered(void *node, int fd, const char **why);
 void warm_released(struct node *n, const char *refused);
 void warm_told(struct node *n, const struct effect *e); /* EFFECT_COLD */
-int warm_command(struct node *n, char *why);            /* starts what runs on-cold-boot */
+uint64_t warm_look(struct node *n); /* runs what is due; until when it need not be called */
+int warm_command(struct node *n, char *why); /* starts what runs on-cold-boot */
 void warm_save(struct node *n, const struct cursor *cursor);
 
 /* notify.c: tells systemd, if it listens: "READY=1\nSTATUS=…". */

@@ -291,9 +291,9 @@ void settings_variable_of(const char *name, char variable[64])
 /* What others of our programs read, tests and the command on-cold-boot among them. */
 static bool is_of_others(const char *name)
 {
-    static const char *const others[] = {"BUILD",       "SANITIZED", "TRACES",
-                                         "NATS_SERVER", "TIMES",     "SLOW_SECONDS",
-                                         "WHY",         "CAUSE",     "POSITION"};
+    static const char *const others[] = {"BUILD",    "SANITIZED",    "TRACES", "NATS_SERVER",
+                                         "TIMES",    "SLOW_SECONDS", "WHY",    "CAUSE",
+                                         "POSITION", "READS"};
 
     for (size_t i = 0; i < COUNT_OF(others); i++)
         if (strcmp(name, others[i]) == 0)

@@ -83,8 +83,11 @@ int warm_offered(void *node, int fd, const char **why)
         return ACCORD_E_BUSY;
     }
     int status = inherit(n, fd, why);
-    LOG(&n->log, clock_wall_ms(), status == ACCORD_OK ? LOG_INFO : LOG_WARN, "segment-offered",
-        log_text("why", status == ACCORD_OK ? "" : *why));
+    if (status == ACCORD_OK)
+        LOG(&n->log, clock_wall_ms(), LOG_INFO, "segment-offered",
+            log_text("by", "a process that maps it"));
+    else
+        LOG(&n->log, clock_wall_ms(), LOG_WARN, "segment-offered", log_text("why", *why));
     return status;
 }
 
@@ -125,12 +128,31 @@ int warm_command(struct node *n, char *why)
 
 void warm_told(struct node *n, const struct effect *e)
 {
-    char position[POSITION_TEXT_BYTES_MAX];
+    struct core_status s;
 
-    position_print(e->cold.position, position);
     resp_door_cold(n->door, e->cold.why, e->cold.position);
-    if (n->on_cold)
-        command_run(n->on_cold, core_drop_word(e->cold.cause), e->cold.why, position);
+    if (!n->on_cold)
+        return;
+    core_status(n->core, n->now_ns, &s);
+    cold_boot(&n->cold, n->now_ns, s.max_stale_ns, core_drop_word(e->cold.cause), e->cold.why,
+              e->cold.position);
+}
+
+uint64_t warm_look(struct node *n)
+{
+    char position[POSITION_TEXT_BYTES_MAX];
+    struct core_status s;
+
+    if (!n->cold.waits || n->stop_given)
+        return UINT64_MAX;
+    core_status(n->core, n->now_ns, &s);
+    enum cold_run run = cold_due(&n->cold, n->now_ns, s.fresh);
+    if (run != COLD_NOTHING) {
+        position_print(n->cold.position, position);
+        command_run(n->on_cold, n->cold.cause, n->cold.why, position,
+                    run == COLD_FRESH ? "fresh" : "unsure");
+    }
+    return cold_deadline_ns(&n->cold);
 }
 
 /* From now on a successor starts from this place, and from this segment. */

@@ -404,7 +404,7 @@ def a_command_runs_after_each_cold_boot_and_is_told_why():
     with nodes() as start:
         said = start.folder + "/said"
         node = begin(start, "web1", "--on-cold-boot",
-                     f'echo "$ACCORD_CAUSE $ACCORD_POSITION $ACCORD_WHY" >>{said}')
+                     f'echo "$ACCORD_CAUSE $ACCORD_POSITION $ACCORD_READS $ACCORD_WHY" >>{said}')
 
         def lines():
             with contextlib.suppress(FileNotFoundError), open(said, encoding="utf-8") as f:
@@ -413,7 +413,7 @@ def a_command_runs_after_each_cold_boot_and_is_told_why():
 
         soon(lambda: len(lines()) == 1, node.log)
         expect(lines()[0].startswith("start "), lines())
-        expect("first start with this state folder" in lines()[0], lines())
+        expect(" fresh this is the first start with this state folder" in lines()[0], lines())
         replace_bus(start.folder)
         soon(lambda: len(lines()) == 2, node.log)
         expect(lines()[1].startswith("gone "), lines())
@@ -423,6 +423,19 @@ def a_command_runs_after_each_cold_boot_and_is_told_why():
         node.logged("on-cold-boot ended=\"with status 0\"")
         soon(lambda: node.status()["cold_commands"] == 2, node.status())
         expect(node.status()["cold_commands_failed"] == 0)
+
+
+@test
+def what_a_command_loads_after_a_cold_boot_is_kept():
+    with nodes() as start:
+        node = begin(start, "web1", "--on-cold-boot",
+                     f"{os.path.abspath(ACCORD)} memoize loaded --ttl 1h --socket "
+                     f"{start.folder}/web1.sock -- echo of-$ACCORD_CAUSE")
+        soon(lambda: state(node, "loaded") == "hit", node.log)
+        replace_bus(start.folder)
+        soon(lambda: node.status()["cold_commands"] == 2 and state(node, "loaded") == "hit",
+             node.log)
+        expect(node.status()["cold_commands_failed"] == 0, node.log)
 
 
 @test

@@ -345,12 +345,14 @@ ACCORD_API int accord_sync(struct accord *a, const struct accord_position *posit
 /* Every applied change whose key matches `pattern` (glob; NULL: all). A watch has a connection
  * of its own; one thread at a time; close it before the handle.
  *
- * "cold-boot" says that this host's cache was dropped, or began empty: what you derived from it
- * may miss changes. `key` is why, one line of text. Every change after `position` is told: load
- * anew what you need, and go on. */
+ * Three words are of the cache itself, and their `key` is why, one line of text. "drop": this
+ * host's cache was dropped. "cold-boot" follows, or comes at a start: it is empty, and what you
+ * derived from it may miss changes. Every change after `position` is told: load anew what you
+ * need, and go on. "warm": the daemon was started again, and kept the cache. */
 struct accord_watch;
 struct accord_change {
-    const char *op;  /* "remove", "tag", "prefix", "namespace", "clear", "cold-boot" */
+    const char *op;  /* "remove", "tag", "prefix", "namespace", "clear"; "drop", "cold-boot",
+                        "warm"; ignore what you do not know */
     const void *key; /* valid until the next accord_watch_next() */
     size_t key_bytes;
     const char *origin; /* the node's name; "" for a person or a trigger */
@@ -359,7 +361,8 @@ struct accord_change {
 };
 ACCORD_API int accord_watch(struct accord *a, const char *pattern, struct accord_watch **out);
 /* ACCORD_E_TIMEOUT: none came; ACCORD_E_DOWN: the daemon went away: changes may have been
- * missed, watch anew. */
+ * missed. Watch anew, with the same handle: then you are told of the cold boot that you missed,
+ * or that the daemon's start was warm, as soon as that is known. */
 ACCORD_API int accord_watch_next(struct accord_watch *w, uint64_t timeout_ms,
                                  struct accord_change *out);
 ACCORD_API void accord_watch_close(struct accord_watch *w); /* NULL is fine */

@@ -20,6 +20,23 @@ static void stop(int unused)
     stopped = 1;
 }
 
+static bool is_of_cache(const char *op)
+{
+    return strcmp(op, "drop") == 0 || strcmp(op, "cold-boot") == 0 || strcmp(op, "warm") == 0;
+}
+
+/* Whoever reads objects does not read what is said to people. */
+static void print_break(const struct asked *asked)
+{
+    static const char words[] = "the daemon went away: changes may be missing here";
+
+    fprintf(stderr, "accord: %s\n", words);
+    if (asked->json &&
+        json_print(json_pack("{s:s,s:s,s:s,s:b,s:n}", "op", "break", "key", words, "origin", "",
+                             "soft", 0, "position")) != EXIT_OK)
+        stopped = 1;
+}
+
 static int print_change(const struct asked *asked, const struct accord_change *c)
 {
     char position[POSITION_BYTES_MAX];
@@ -29,8 +46,8 @@ static int print_change(const struct asked *asked, const struct accord_change *c
         return json_print(json_pack("{s:s,s:o,s:s,s:b,s:s}", "op", c->op, "key",
                                     json_bytes(c->key, c->key_bytes), "origin", c->origin,
                                     "soft", c->soft, "position", position));
-    if (strcmp(c->op, "cold-boot") == 0) {
-        printf("cold-boot at %s: %.*s\n", position, (int)c->key_bytes, (const char *)c->key);
+    if (is_of_cache(c->op)) {
+        printf("%s at %s: %.*s\n", c->op, position, (int)c->key_bytes, (const char *)c->key);
         return output_done();
     }
     printf("%s%s ", c->op, c->soft ? " soft" : "");
@@ -75,7 +92,7 @@ static int watch(struct accord *a, const struct asked *asked, uint64_t left)
             status = follow(asked, w, &left);
             accord_watch_close(w);
             if (status != ACCORD_OK)
-                fprintf(stderr, "accord: the daemon went away: changes may be missing here\n");
+                print_break(asked);
         }
         if (status != ACCORD_OK)
             usleep(AGAIN_MS * 1000);

@@ -31,6 +31,7 @@ enum {
     ATTACH_AGAIN_MS = 1000,    /* how often reads over the socket ask for the mapping again */
     COLLECT_EVERY = 64,        /* reads that a thread counts for itself */
     SOCKET_PATH_BYTES_MAX = 108,
+    WATCH_MARK_BYTES_MAX = 64, /* as ACCORD.WATCH gives it */
 };
 
 /* A mapped segment. Immutable, but for `line`. */
@@ -67,7 +68,9 @@ struct accord {
     pthread_mutex_t lock;
     struct seat *idle, *open;
     size_t idle_count;
-    struct seat *line_of; /* whose line `current` counts in */
+    char watch_mark[WATCH_MARK_BYTES_MAX]; /* of a watch that broke (client/watch.c) */
+    unsigned watches_broken;               /* as many may begin anew with that mark */
+    struct seat *line_of;                  /* whose line `current` counts in */
     struct attachment *retired;
     struct accord *next, **at; /* in the list of all handles */
 };

@@ -11,19 +11,85 @@
 struct accord_watch {
     struct accord *a;
     struct seat *seat;
+    bool broken;
+    char daemon[WATCH_MARK_BYTES_MAX]; /* the incarnation; "": it said none */
+    uint64_t told;                     /* cold-boots and warms, by it */
     char origin[NODE_NAME_BYTES_MAX + 1];
 };
 
+/* ---- what was told before the daemon went away -------------------------------------------
+ *
+ * Watches of one handle that break leave their mark in it; as many that begin anew take it. The
+ * daemon then tells what they missed: that its cache began empty, or was kept. */
+
+static void leave_mark(struct accord_watch *w)
+{
+    if (w->broken || !w->daemon[0])
+        return;
+    w->broken = true;
+    pthread_mutex_lock(&w->a->lock);
+    snprintf(w->a->watch_mark, sizeof w->a->watch_mark, "%.32s.%llu", w->daemon,
+             (unsigned long long)w->told);
+    w->a->watches_broken++;
+    pthread_mutex_unlock(&w->a->lock);
+}
+
+static void copy_mark(struct accord *a, char mark[WATCH_MARK_BYTES_MAX])
+{
+    pthread_mutex_lock(&a->lock);
+    memcpy(mark, a->watch_mark, WATCH_MARK_BYTES_MAX);
+    if (a->watches_broken == 0)
+        mark[0] = 0;
+    pthread_mutex_unlock(&a->lock);
+}
+
+static void mark_was_taken(struct accord *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->watches_broken -= a->watches_broken > 0;
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* "INCARNATION.N", the fourth of the reply. */
+static void read_mark(struct accord_watch *w, const struct reply_node *reply)
+{
+    char text[WATCH_MARK_BYTES_MAX];
+
+    if (reply->type != REPLY_LIST || reply->count < 4 || reply->next < 5 ||
+        reply[4].type != REPLY_TEXT || reply[4].text.size_bytes >= sizeof text)
+        return;
+    memcpy(text, reply[4].text.data, reply[4].text.size_bytes);
+    text[reply[4].text.size_bytes] = 0;
+    char *dot = strchr(text, '.');
+    if (!dot)
+        return;
+    *dot = 0;
+    memcpy(w->daemon, text, sizeof text);
+    w->told = strtoull(dot + 1, NULL, 10);
+}
+
 static int begin(struct accord_watch *w, const char *pattern)
 {
-    struct bytes args[] = {bytes_of_text("ACCORD.WATCH"), bytes_of_text(pattern)};
+    char mark[WATCH_MARK_BYTES_MAX];
+    struct bytes args[] = {
+        bytes_of_text("ACCORD.WATCH"), bytes_of_text(pattern), bytes_of_text("SINCE"), {0}};
     uint64_t deadline_ns = ask_deadline_ns(w->a, 0);
     const struct reply_node *reply;
     int status = seat_take_plain(w->a, deadline_ns, &w->seat);
 
+    copy_mark(w->a, mark);
+    args[3] = bytes_of_text(mark);
     if (status == ACCORD_OK)
         status = seat_ask(w->a, w->seat, args, COUNT_OF(args), deadline_ns, &reply);
-    return status == ACCORD_OK ? ask_status(reply) : hang_say(w->a, status);
+    if (status != ACCORD_OK)
+        return hang_say(w->a, status);
+    status = ask_status(reply);
+    if (status != ACCORD_OK)
+        return status;
+    if (mark[0])
+        mark_was_taken(w->a);
+    read_mark(w, reply);
+    return ACCORD_OK;
 }
 
 int accord_watch(struct accord *a, const char *pattern, struct accord_watch **out)
@@ -51,6 +117,17 @@ void accord_watch_close(struct accord_watch *w)
     free(w);
 }
 
+/* What is said of the cache, not of a change; NULL: another word. */
+static const char *word_of_cache(const struct reply_node *node)
+{
+    static const char *const words[] = {"drop", "cold-boot", "warm"};
+
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (bytes_equal(node->text, bytes_of_text(words[i])))
+            return words[i];
+    return NULL;
+}
+
 /* "accord.change", op, key, origin, soft, position. false: it is another message. */
 static bool read_change(struct accord_watch *w, const struct reply_node *nodes,
                         struct accord_change *out)
@@ -65,15 +142,16 @@ static bool read_change(struct accord_watch *w, const struct reply_node *nodes,
     for (size_t i = 1; i <= 6; i++)
         if (nodes[i].count > 0 || (i != 5 && nodes[i].type != REPLY_TEXT))
             return false;
-    bool cold = reply_says(&nodes[2], "cold-boot");
-    if ((!cold && change_op_parse(nodes[2].text, &op) != ACCORD_OK) ||
+    const char *word = word_of_cache(&nodes[2]);
+    if ((!word && change_op_parse(nodes[2].text, &op) != ACCORD_OK) ||
         reply_u64(&nodes[5], &soft) != ACCORD_OK ||
         position_parse(nodes[6].text, &position) != ACCORD_OK)
         return false;
     snprintf(w->origin, sizeof w->origin, "%.*s", (int)u64_min(nodes[4].text.size_bytes, 64),
              (const char *)nodes[4].text.data);
+    w->told += word && strcmp(word, "drop") != 0;
     *out = (struct accord_change){
-        .op = cold ? "cold-boot" : change_op_word(op),
+        .op = word ? word : change_op_word(op),
         .key = nodes[3].text.data,
         .key_bytes = nodes[3].text.size_bytes,
         .origin = w->origin,
@@ -95,8 +173,10 @@ int accord_watch_next(struct accord_watch *w, uint64_t timeout_ms, struct accord
         if (status == ACCORD_E_TIMEOUT)
             return last_error_say(status, "no change came within %llu ms",
                                   (unsigned long long)timeout_ms);
-        if (status != ACCORD_OK)
+        if (status != ACCORD_OK) {
+            leave_mark(w);
             return last_error(ACCORD_E_DOWN, w->a->path);
+        }
         hang_heard(w->a);
         if (read_change(w, nodes, out))
             return ACCORD_OK;

@@ -561,13 +561,46 @@ TEST(who_watches_is_told_of_every_change_that_touches_its_pattern)
                       "*6\r\n$13\r\naccord.change\r\n$3\r\ntag\r\n$1\r\nt\r\n"
                       "$3\r\none\r\n:1\r\n$"));
     (void)tells(h, g, "PING");
-    resp_door_dropped(h->door, (struct position){1, 99});
+    resp_door_dropped(h->door, "gone", (struct position){1, 99});
     CHECK(guest_hears(h, g,
-                      "*6\r\n$13\r\naccord.change\r\n$5\r\nclear\r\n$0\r\n\r\n"
+                      "*6\r\n$13\r\naccord.change\r\n$4\r\ndrop\r\n$4\r\ngone\r\n"
                       "$0\r\n\r\n:0\r\n$4\r\n99@1\r\n"));
     CHECK(guest_is_quiet(h, other));
     close(g);
     close(other);
+    house_free(h);
+}
+
+/* The whole of what a new guest is told that watches since `mark`. */
+static const char *watches_since(struct house *h, const char *mark)
+{
+    char words[128];
+    int g = guest_new(h);
+
+    snprintf(words, sizeof words,
+             "*4\r\n$12\r\nACCORD.WATCH\r\n$1\r\n*\r\n$5\r\nSINCE\r\n"
+             "$%zu\r\n%s",
+             strlen(mark), mark);
+    const char *all = tells(h, g, words);
+    close(g);
+    return all;
+}
+
+TEST(who_watches_again_is_told_of_the_cold_boot_that_it_missed)
+{
+    static const char cold[] = "$9\r\ncold-boot\r\n$4\r\ngone\r\n";
+    struct house *h = house_ready();
+
+    CHECK(strstr(watches_since(h, ""), "00000000000000070000000000000009.0\r\n"));
+    resp_door_cold(h->door, "gone", (struct position){1, 9});
+    CHECK(strstr(watches_since(h, "00000000000000070000000000000009.0"), cold));
+    CHECK(strstr(watches_since(h, "anotherdaemon.5"), cold));
+    CHECK(!strstr(watches_since(h, "00000000000000070000000000000009.1"), cold));
+    CHECK(!strstr(watches_since(h, ""), cold));
+    resp_door_dropped(h->door, "again", (struct position){1, 9});
+    CHECK(!strstr(watches_since(h, "anotherdaemon.5"), cold)); /* not known yet */
+    resp_door_warm(h->door, "12 items kept", (struct position){1, 9});
+    CHECK(strstr(watches_since(h, "anotherdaemon.5"), "$4\r\nwarm\r\n$13\r\n12 items kept"));
     house_free(h);
 }
 

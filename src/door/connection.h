@@ -147,6 +147,14 @@ struct set_batch {
 
 enum { COMMAND_SLOTS = 256 };
 
+/* What became of the cache at the last drop or start; op "": not known yet. */
+struct watch_told {
+    uint64_t count; /* of such pushes since start */
+    const char *op; /* "cold-boot", "warm" */
+    char why[512];
+    struct position position;
+};
+
 struct resp_door {
     const struct door_host *host;
     struct resp_settings settings;
@@ -177,6 +185,7 @@ struct resp_door {
     struct resp_counts counts;
     uint64_t client_bytes; /* of all connections but the doomed */
     uint64_t started_ms;
+    struct watch_told told;
 
     /* Closed together at the end; the door's memory goes with the last of them. */
     uv_prepare_t flusher;

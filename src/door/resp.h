@@ -57,14 +57,18 @@
  *     ACCORD.FENCE RESET namespace [WAIT ms]                  a position: it travels
  *     ACCORD.SYNC [position] [WAIT ms]                            the position applied here
  *     ACCORD.NODES, ACCORD.STATUS                     array of maps; map (defs/view.def)
- *     ACCORD.WATCH [pattern]
+ *     ACCORD.WATCH [pattern [SINCE mark]]
  *         array: "accord.watch", pattern, position (bulk strings): what is applied after that
  *         position is pushed from now on, RESP3 as push, RESP2 as array:
  *         "accord.change", op, key, origin (bulk strings), soft (0 or 1), position (bulk).
  *         Removals of keys are matched against the pattern; of tags, prefixes, namespaces and
- *         everything go to all, as they may touch what matches. "clear" with an empty origin
- *         also says that the node dropped its cache; "cold-boot" follows once it is known from
- *         which position on changes are applied again, with why as its key. In RESP2 the
+ *         everything go to all, as they may touch what matches. Three more have a line of text
+ *         as their key: "drop": the node dropped its cache, and why; "cold-boot": it is empty,
+ *         and it is known after which position changes are applied (also at a start); "warm":
+ *         the cache of the run before was taken over. With SINCE the reply has a fourth
+ * element: a mark, "INCARNATION.N", N the cold-boots and warms pushed so far. Whoever watches
+ *         again gives the mark that it had, with N counted on by those that it was told ("": it
+ *         has none): where one was missed, the newest is pushed at once. In RESP2 the
  * connection then takes only ACCORD.WATCH, PING, QUIT and RESET. ACCORD.ATTACH protocol
  * boottime_ns, ACCORD.OFFER incarnation       see attach.h ACCORD.HELP array of lines
  */
@@ -116,10 +120,12 @@ void resp_door_reply(struct resp_door *d, const struct reply *reply);
 void resp_door_applied(struct resp_door *d, const struct entry *entry, bool own,
                        uint64_t epoch);
 
-/* The node dropped its cache (a cold boot): watchers are told "clear". */
-void resp_door_dropped(struct resp_door *d, struct position position);
+/* The node dropped its cache (a cold boot): watchers are told "drop", and why. */
+void resp_door_dropped(struct resp_door *d, const char *why, struct position position);
 /* It is empty, and changes after `position` apply: watchers are told "cold-boot", and why. */
 void resp_door_cold(struct resp_door *d, const char *why, struct position position);
+/* The cache of the run before was taken over: they are told "warm", and how much. */
+void resp_door_warm(struct resp_door *d, const char *why, struct position position);
 
 /* Counted since start, but for the first three, which are what is now. */
 struct resp_counts {

@@ -75,8 +75,15 @@ static void carry_note(struct node *n, const struct effect *e)
         struct core_status s;
         n->wanted = (struct id128){0, 0}; /* nothing that it had is proven any more */
         core_status(n->core, n->now_ns, &s);
-        resp_door_dropped(n->door, (struct position){s.cursor.epoch, s.cursor.position});
+        resp_door_dropped(n->door, e->note.why,
+                          (struct position){s.cursor.epoch, s.cursor.position});
         chp_doors_changed(n);
+    }
+    if (e->note.note == NOTE_WARM) {
+        struct core_status s;
+        core_status(n->core, n->now_ns, &s);
+        resp_door_warm(n->door, e->note.why,
+                       (struct position){s.cursor.epoch, s.cursor.position});
     }
 }
 

@@ -9,6 +9,7 @@ maps it through libaccord. Prints "ok NAME", "not ok NAME" or "skip NAME: why". 
 the build folder."""
 import array
 import contextlib
+import json
 import mmap
 import os
 import shutil
@@ -474,12 +475,59 @@ def a_library_that_watches_is_told_of_a_cold_boot():
             expect("watching" in watch.stderr.readline())
             replace_bus(start.folder)
             lines = [watch.stdout.readline(), watch.stdout.readline()]
-            expect(lines[0].startswith("clear by"), lines)
+            expect(lines[0].startswith("drop at ") and "replaced" in lines[0], lines)
             expect(lines[1].startswith("cold-boot at "), lines)
             expect("moved, deleted or replaced" in lines[1], lines)
         finally:
             watch.kill()
             watch.communicate()
+
+
+@contextlib.contextmanager
+def watching(node):
+    """`accord watch --json`, and a function that gives the next object."""
+    watch = subprocess.Popen([ACCORD, "watch", "--json", "--socket", node.socket],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        expect("watching" in watch.stderr.readline())
+        yield lambda: json.loads(watch.stdout.readline())
+    finally:
+        watch.kill()
+        watch.communicate()
+
+
+@test
+def who_watches_hears_of_a_restart_that_was_cold():
+    with nodes() as start:
+        node = begin(start)
+        with watching(node) as heard:
+            node.kill(signal.SIGKILL)
+            first = heard()
+            expect(first["op"] == "break" and first["position"] is None, first)
+            again = begin(start)
+            told = heard()
+            expect(told["op"] == "cold-boot", told)
+            expect("no process has offered the earlier segment" in told["key"], told)
+            fill(again, "key")
+            with contextlib.closing(again.client()) as c:
+                c.ask("DEL", "key")
+            expect(heard()["op"] == "remove")
+
+
+@test
+def who_watches_hears_of_a_restart_that_was_warm():
+    with nodes() as start:
+        manager = Manager(start.folder)
+        node = begin(start, **manager.flags())
+        fill(node, *KEYS)
+        stored(manager)
+        with watching(node) as heard:
+            node.kill()
+            expect(heard()["op"] == "break")
+            again = begin(start, **manager.flags())
+            warm(again, 20)
+            told = heard()
+            expect(told["op"] == "warm" and "20 items kept" in told["key"], told)
 
 
 @test

@@ -31,6 +31,7 @@
 #include "node/files.h"
 #include "node/held.h"
 #include "node/journal_thread.h"
+#include "node/lag.h"
 #include "node/log.h"
 #include "node/mapping.h"
 #include "node/node.h"
@@ -110,6 +111,7 @@ struct node {
     struct bus_ops watched_ops;            /* is that: a bus that signs, or sees who does */
     struct bus_thread *bus;
     struct trouble attaching, publishing; /* that lasts */
+    struct lag lag;
 
     uint64_t now_ns;   /* never goes back */
     uint64_t armed_ns; /* the deadline that the timer waits for, while it is active */

@@ -338,11 +338,28 @@ void step_journal_answer(void *node, enum journal_work work, uint64_t ticket, in
         finish(n);
 }
 
+/* While the bus is lost there is nothing to keep up with, and that is said elsewhere. */
+static void look_at_lag(struct node *n)
+{
+    struct core_status s;
+
+    core_status(n->core, n->now_ns, &s);
+    if (!lag_look(&n->lag, n->now_ns, s.lag_known && s.attached, s.lag_ns, s.max_stale_ns))
+        return;
+    LOG(&n->log, clock_wall_ms(), LOG_WARN, "lagging",
+        log_number("lag_ms", s.lag_ns / NS_PER_MS),
+        log_number("positions", s.head_known ? words_lag(&s) : 0),
+        log_number("max_stale_ms", s.max_stale_ns / NS_PER_MS),
+        log_text("why", "what is proven here is older than half of max_stale: the bus answers "
+                        "late, or this node does not keep up with it"));
+}
+
 void step_tick(struct node *n)
 {
     struct event e = {.type = EVENT_TICK};
 
     step_event(n, &e);
+    look_at_lag(n);
 }
 
 void step_stop(struct node *n)

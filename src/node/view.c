@@ -191,6 +191,12 @@ static void fill_start(const struct node *n, const struct core_status *c, sink s
     number(s, "cold_commands_failed", n->counts.cold_commands_failed);
 }
 
+static void fill_lag(const struct node *n, sink s)
+{
+    flag(s, "lagging", n->lag.lagging);
+    number(s, "lag_alarms", n->lag.alarms);
+}
+
 /* Of each other node that is there: "web2: user.ttl is 2h there, 1h here". */
 static void fill_differs(const struct node *n, sink s)
 {
@@ -346,6 +352,7 @@ static void fill_status(const struct node *n, sink s)
     fill_acs(n, s);
     fill_acs_peers(n, s);
     text(s, "bus_advice", n->bus_advice);
+    fill_lag(n, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------

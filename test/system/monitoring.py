@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -125,6 +126,19 @@ def metrics_are_well_formed_and_what_status_says():
         expect(found['accord_limits_limit{name="clients"}'] > 0, found)
         expect(len(found) > 150, len(found))
         expect("k1" not in curl(url(one) + "/metrics")[1], "no keys")
+
+
+@test
+def a_node_that_hardly_keeps_up_says_so():
+    with nodes() as start:
+        node = start("web1", "--max-stale", "2s")
+        node.ready()
+        node.process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)  # more than half of max_stale; more does no harm
+        node.process.send_signal(signal.SIGCONT)
+        soon(lambda: node.status()["lag_alarms"] >= 1, node.log)
+        node.logged("lagging lag_ms=")
+        soon(lambda: node.status()["lagging"] in (0, False), node.log)
 
 
 @test

@@ -175,6 +175,17 @@ struct accord_result {
 ACCORD_API int accord_get(struct accord *a, const void *key, size_t key_bytes, void *buffer,
                           size_t buffer_bytes, struct accord_result *out);
 
+/* The same, with a bound of its own: what is answered as ACCORD_HIT or ACCORD_NEGATIVE misses
+ * no change that the bus had acknowledged max_stale_ms before the call. Where memory cannot
+ * prove that, the daemon asks the bus: a round trip, and up to a second more. 0 always does:
+ * the read is linearizable on a bus whose head can be (`accord status` says which promises
+ * hold). ACCORD_UNSURE, why ACCORD_WHY_MAXSTALE: the bus has not answered; load from the
+ * origin. A bound larger than the cluster's does not relax that one. ACCORD_FOREVER: none of
+ * its own. */
+ACCORD_API int accord_get_within(struct accord *a, const void *key, size_t key_bytes,
+                                 uint64_t max_stale_ms, void *buffer, size_t buffer_bytes,
+                                 struct accord_result *out);
+
 /* Zero-copy: *value points into shared memory until accord_release(), which says ACCORD_OK only
  * if the bytes were this key's value all the while; else forget what you computed from them
  * (ACCORD_E_GONE) and get again. Release every borrow, soon: a thread may hold 31 at a time

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* The value may grow between two reads, so more than one may be needed. */
-static int get_all(struct accord *a, const char *key, struct owned *value,
+static int get_all(struct accord *a, const char *key, uint64_t within_ms, struct owned *value,
                    struct accord_result *r)
 {
     size_t room = 64 * 1024;
@@ -20,7 +20,7 @@ static int get_all(struct accord *a, const char *key, struct owned *value,
         char *buffer = malloc(room);
         if (!buffer)
             return ACCORD_E_NOMEM;
-        int status = accord_get(a, key, strlen(key), buffer, room, r);
+        int status = accord_get_within(a, key, strlen(key), within_ms, buffer, room, r);
         if (status == ACCORD_OK) {
             *value = (struct owned){buffer, r->value_bytes};
             return ACCORD_OK;
@@ -80,6 +80,10 @@ static int print_value(const char *key, const struct owned *value,
     else if (r->state == ACCORD_STALE)
         fprintf(stderr, "accord: stale (%s), stored %llu ms ago\n", why_word(r->why),
                 (unsigned long long)r->age_ms);
+    else if (r->state == ACCORD_UNSURE && r->why == ACCORD_WHY_MAXSTALE)
+        fprintf(stderr,
+                "accord: unsure: the bus has not proven in time that the copy here is as "
+                "new as asked (--max-stale); accord status says more\n");
     else if (r->state == ACCORD_UNSURE)
         fprintf(stderr, "accord: unsure: this node cannot know whether its copy is current; "
                         "accord status says why\n");
@@ -92,7 +96,9 @@ int verb_get(int argc, char **argv)
     struct accord_result r;
     struct owned value = {NULL, 0};
     struct asked asked;
-    int code = flags_read(&asked, NULL, 0, argc, argv);
+    uint64_t within_ms = ACCORD_FOREVER;
+    const struct flag flags[] = {{"--max-stale", FLAG_MS, &within_ms}};
+    int code = flags_read(&asked, flags, COUNT_OF(flags), argc, argv);
 
     if (code != EXIT_OK)
         return code;
@@ -102,7 +108,7 @@ int verb_get(int argc, char **argv)
     code = client_open(&a, &asked, NULL);
     if (code != EXIT_OK) /* a node that hangs cannot know either: read the origin */
         return code == EXIT_TIMEOUT ? EXIT_UNSURE : code;
-    int status = get_all(a, key, &value, &r);
+    int status = get_all(a, key, within_ms, &value, &r);
     if (status == ACCORD_E_INVALID)
         code = fail(EXIT_USAGE, "a key has 1 to %d bytes", ACCORD_KEY_BYTES_MAX);
     else if (status != ACCORD_OK)

@@ -31,6 +31,7 @@ enum {
     ATTACH_AGAIN_MS = 1000,    /* how often reads over the socket ask for the mapping again */
     COLLECT_EVERY = 64,        /* reads that a thread counts for itself */
     SOCKET_PATH_BYTES_MAX = 108,
+    BUS_WAIT_MS = 1000,        /* as long the daemon asks the bus for a read with a bound */
     WATCH_MARK_BYTES_MAX = 64, /* as ACCORD.WATCH gives it */
 };
 

@@ -94,13 +94,20 @@ static inline void count(struct accord *a, struct pins *p, enum accord_state sta
 
 /* ---- over the socket ---- */
 
-static int remote_ask(struct accord *a, struct bytes key, struct seat **seat,
-                      struct answer *out)
+/* A bound larger than this is none: no daemon has been up for so long. */
+#define WITHIN_MS_MAX (UINT64_MAX / NS_PER_MS)
+
+static int remote_ask(struct accord *a, struct bytes key, uint64_t within_ms,
+                      struct seat **seat, struct answer *out)
 {
-    struct bytes args[] = {bytes_of_text("ACCORD.GET"), key};
+    bool bounded = within_ms < WITHIN_MS_MAX;
+    char text[DIGITS_MAX];
+    struct bytes args[] = {bytes_of_text("ACCORD.GET"), key, bytes_of_text("MAXSTALE"),
+                           digits(text, within_ms)};
     const struct reply_node *reply;
     struct seat *s;
-    int status = ask(a, args, COUNT_OF(args), ask_deadline_ns(a, 0), &s, &reply);
+    int status = ask(a, args, bounded ? 4 : 2,
+                     ask_deadline_ns(a, bounded ? BUS_WAIT_MS * NS_PER_MS : 0), &s, &reply);
 
     if (status != ACCORD_OK)
         return status;
@@ -134,13 +141,13 @@ static void unsure(struct accord_result *out)
     *out = (struct accord_result){.state = ACCORD_UNSURE, .why = ACCORD_WHY_UNSURE};
 }
 
-static int remote_get(struct accord *a, struct bytes key, void *buffer, size_t buffer_bytes,
-                      struct accord_result *out)
+static int remote_get(struct accord *a, struct bytes key, uint64_t within_ms, void *buffer,
+                      size_t buffer_bytes, struct accord_result *out)
 {
     struct seat *s;
     struct answer answer;
 
-    if (remote_ask(a, key, &s, &answer) != ACCORD_OK) {
+    if (remote_ask(a, key, within_ms, &s, &answer) != ACCORD_OK) {
         unsure(out); /* whatever went wrong, the answer to a read is: we cannot know */
         return ACCORD_OK;
     }
@@ -158,7 +165,7 @@ static int remote_borrow(struct accord *a, struct bytes key, struct accord_borro
     void *copy = NULL;
 
     *borrow = (struct accord_borrow){.value = NULL};
-    if (remote_ask(a, key, &s, &answer) != ACCORD_OK) {
+    if (remote_ask(a, key, ACCORD_FOREVER, &s, &answer) != ACCORD_OK) {
         unsure(out);
         return ACCORD_OK;
     }
@@ -201,13 +208,65 @@ int accord_get(struct accord *a, const void *key, size_t key_bytes, void *buffer
     do {
         const struct attachment *at = pin(p, 0, &a->current);
         if (!at)
-            return remote_get(a, k, buffer, buffer_bytes, out);
+            return remote_get(a, k, ACCORD_FOREVER, buffer, buffer_bytes, out);
         reader_get(&at->reader, k, buffer, buffer_bytes, &r);
         unpin(&p->held[0]);
     } while (read_again(a, &r));
     count(a, p, r.state);
     give_result(&r, out);
     return r.truncated ? ACCORD_E_SIZE : ACCORD_OK;
+}
+
+/* What the lease rests on is loaded before the item: what was acknowledged before that question
+ * is applied, whatever the read then finds. */
+static bool proves(const struct reader *r, uint64_t within_ms)
+{
+    uint64_t now_ns = reader_now_ns(r), asked_ns = reader_asked_ns(r);
+
+    return asked_ns > 0 && u64_sub_sat(now_ns, asked_ns) < within_ms * NS_PER_MS;
+}
+
+/* True: *out is the answer. Else the bus must be asked: a miss claims nothing, so for that it
+ * need not be. */
+static bool get_proven(struct accord *a, struct pins *p, struct bytes key, uint64_t within_ms,
+                       void *buffer, size_t buffer_bytes, struct accord_result *out,
+                       int *status)
+{
+    const struct attachment *at = pin(p, 0, &a->current);
+    struct read_result r = {.state = ACCORD_UNSURE};
+    bool proven = at && proves(&at->reader, within_ms);
+
+    if (at)
+        reader_get(&at->reader, key, buffer, buffer_bytes, &r);
+    unpin(&p->held[0]);
+    if (!at || (!proven && r.state != ACCORD_MISS) || r.state == ACCORD_UNSURE)
+        return false;
+    count(a, p, r.state);
+    give_result(&r, out);
+    *status = r.truncated ? ACCORD_E_SIZE : ACCORD_OK;
+    return true;
+}
+
+int accord_get_within(struct accord *a, const void *key, size_t key_bytes,
+                      uint64_t max_stale_ms, void *buffer, size_t buffer_bytes,
+                      struct accord_result *out)
+{
+    struct bytes k = bytes_of(key, key_bytes);
+    struct pins *p = pins_mine();
+    int status;
+
+    if (max_stale_ms >= WITHIN_MS_MAX)
+        return accord_get(a, key, key_bytes, buffer, buffer_bytes, out);
+    if (!a || !out || !key_is_valid(key, key_bytes) || (!buffer && buffer_bytes > 0))
+        return last_error_invalid(key_is_valid(key, key_bytes));
+    if (!p)
+        return ACCORD_E_NOMEM;
+    if (get_proven(a, p, k, max_stale_ms, buffer, buffer_bytes, out, &status))
+        return status;
+    status = remote_get(a, k, max_stale_ms, buffer, buffer_bytes, out);
+    if (out->state == ACCORD_UNSURE)
+        out->why = ACCORD_WHY_MAXSTALE;
+    return status;
 }
 
 int accord_borrow(struct accord *a, const void *key, size_t key_bytes,
@@ -283,8 +342,8 @@ static int get_some(struct accord *a, struct pins *p, struct accord_read *reads,
             count(a, p, requests[i].result.state);
             give_result(&requests[i].result, &reads[i].result);
         } else {
-            one = remote_get(a, requests[i].key, reads[i].buffer, reads[i].buffer_bytes,
-                             &reads[i].result);
+            one = remote_get(a, requests[i].key, ACCORD_FOREVER, reads[i].buffer,
+                             reads[i].buffer_bytes, &reads[i].result);
         }
         status = one == ACCORD_OK ? status : one;
     }

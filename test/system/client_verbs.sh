@@ -182,6 +182,20 @@ many() { # twenty processes of this host, one run
 }
 is twenty-processes-run-it-once many
 
+# ---- bounds of one read, and positions
+run 0 set bounded v --ttl 1h
+is get-within-a-bound-is-a-hit prints v 0 get bounded --max-stale 0ms
+is get-within-a-bound-of-a-miss run 5 get not-there --max-stale 0ms
+is get-says-which-bound-is-meant explains '--max-stale' 2 get bounded --max-stale soon
+run 0 remove bounded --json
+at=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["position"])' "$tmp/out")
+is sync-waits-for-a-position prints "applied here: $at" 0 sync "$at"
+is sync-json-says-so json "d == {'applied': True, 'position': '$at'}" 0 sync "$at" --json
+is sync-without-a-position prints 'applied here: all that the bus had' 0 sync
+is sync-of-what-is-to-come-times-out run 9 sync "999999999@${at#*@}" --wait 0ms
+is sync-of-another-log-says-so explains 'epoch' 1 sync 1@77
+is sync-of-nonsense-says-how-it-looks explains 'such as 12@1f' 2 sync nonsense
+
 # ---- watch
 "$accord" watch 'greeble:*' --count 3 >"$tmp/watched" 2>"$tmp/err" &
 watcher=$!

@@ -104,6 +104,27 @@ static void put_message(uint8_t *to, struct id128 id)
     }
 }
 
+/* A removal of one key by the batch's node, as nearly all are: the script knows its other
+ * words. Just what redis_row_write() would write. */
+static bool is_plain(const struct change *c, const struct change *first)
+{
+    return c->op == CHANGE_REMOVE && !c->soft && !c->has_version && !c->has_fingerprint &&
+           c->nonce == 0 && c->applied == 0 && c->applied_hash == 0 && c->lease_epoch == 0 &&
+           c->about.size_bytes == 0 && c->key.size_bytes > 0 && c->wall_ms > 0 &&
+           c->sequence > 0 && !id128_is_none(c->message) && c->origin.size_bytes > 0 &&
+           bytes_equal(c->origin, first->origin) && !id128_is_none(c->incarnation) &&
+           id128_equal(c->incarnation, first->incarnation);
+}
+
+static void write_plain(struct redis_words *w, const struct change *c)
+{
+    redis_words_add_text(w, "r");
+    redis_words_add_hex(w, c->message.high, &c->message.low);
+    redis_words_add(w, c->key.data, c->key.size_bytes);
+    redis_words_add_number(w, c->wall_ms);
+    redis_words_add_number(w, c->sequence);
+}
+
 static void write_call(struct redis_publisher *p, const struct redis_mark *target,
                        const char *marked, const struct change *changes, size_t count)
 {
@@ -122,11 +143,17 @@ static void write_call(struct redis_publisher *p, const struct redis_mark *targe
         redis_words_add_text(w, "");
     else
         redis_words_add_hex(w, target->message.high, &target->message.low);
+    redis_words_add(w, changes[0].origin.data, changes[0].origin.size_bytes);
+    redis_words_add_hex(w, changes[0].incarnation.high, &changes[0].incarnation.low);
     for (size_t i = 0; i < count; i++) {
         const struct change *c = &changes[i];
         bool sets = change_sets_max_stale(c);
         put_message(p->ids + i * MESSAGE_BYTES, c->message);
         redis_words_add(w, p->ids + i * MESSAGE_BYTES, MESSAGE_BYTES);
+        if (is_plain(c, &changes[0])) {
+            write_plain(w, c);
+            continue;
+        }
         redis_words_add_text(w, sets ? "s" : c->op >= CHANGE_JOIN ? "m" : "c");
         if (sets) {
             redis_words_add_number(w, c->version);

@@ -456,6 +456,7 @@ TEST(redis_waits_for_replicas_where_it_is_told_to)
 
 /* What people do to a log. */
 
+/* T5, T42: the entries and what is known of them may go one without the other. */
 TEST(redis_notices_a_flush_and_entries_deleted_by_hand)
 {
     struct redis_server s;
@@ -486,6 +487,7 @@ TEST(redis_notices_a_flush_and_entries_deleted_by_hand)
     bus_redis.close(p.bus);
 }
 
+/* T5: cursors are beyond the end then. */
 TEST(redis_notices_an_older_copy_restored_into_the_running_server)
 {
     struct redis_server s;
@@ -649,6 +651,69 @@ TEST(redis_refuses_a_server_that_may_evict_the_log)
     bus_redis.close(p.bus);
 }
 
+/* What is common to a batch is said once; that must not rub off on what differs. */
+TEST_SEEDS(redis_rows_of_a_batch_come_out_as_they_went_in, 3)
+{
+    enum { ROWS = 40 };
+    static struct redis_server s;
+    struct change batch[ROWS];
+    const struct entry *entries;
+    struct position last, again;
+    size_t count = 0;
+
+    if (s.pid == 0)
+        redis_server_begin(&s, "redis", NULL);
+    redis_server_say(s.port, "FLUSHALL", NULL);
+    struct peer p = opened(url_of(s.port, "/0"));
+    for (size_t i = 0; i < ROWS; i++) {
+        struct change *c = &batch[i];
+        *c = removal(rng);
+        c->sequence = i; /* the first has none */
+        switch (test_random(rng, 12)) {
+        case 0:
+            c->soft = true;
+            break;
+        case 1:
+            c->op = CHANGE_TAG;
+            break;
+        case 2:
+            c->has_version = true;
+            break;
+        case 3:
+            c->origin = bytes_of_text("web2");
+            break;
+        case 4:
+            c->incarnation.low++;
+            break;
+        case 5:
+            c->about = bytes_of_text("signed");
+            break;
+        case 6:
+            c->wall_ms = 0;
+            break;
+        case 7:
+            *c = (struct change){.op = CHANGE_CLEAR, .message = c->message};
+            break;
+        default:
+            break;
+        }
+    }
+    OK(bus_redis.publish(p.bus, batch, ROWS, &last, why));
+    OK(bus_redis.publish(p.bus, batch, ROWS, &again, why)); /* changes nothing */
+    CHECK(again.value == last.value);
+    OK(bus_redis.read(p.bus, p.at.position, PATIENCE_MS, &entries, &count, why));
+    CHECK(count == ROWS && entries[ROWS - 1].position == last.value);
+    for (size_t i = 0; i < ROWS; i++) {
+        const struct change *a = &batch[i], *b = &entries[i].change;
+        CHECK(a->op == b->op && a->soft == b->soft && a->has_version == b->has_version);
+        CHECK(bytes_equal(a->key, b->key) && id128_equal(a->message, b->message));
+        CHECK(bytes_equal(a->origin, b->origin) && bytes_equal(a->about, b->about));
+        CHECK(id128_equal(a->incarnation, b->incarnation) && a->sequence == b->sequence);
+        CHECK(a->wall_ms == b->wall_ms);
+    }
+    bus_redis.close(p.bus);
+}
+
 TEST(redis_that_is_out_of_memory_takes_none_of_a_batch)
 {
     static const char *const options[] = {"--maxmemory", "4mb", NULL};
@@ -678,6 +743,7 @@ TEST(redis_that_is_out_of_memory_takes_none_of_a_batch)
 
 /* The network between. */
 
+/* T14: who hangs has not failed. */
 TEST(redis_that_never_answers_is_given_up_in_time)
 {
     struct redis_server s;

@@ -90,6 +90,7 @@ CLAUSE(bus_B1_gives_every_reader_the_same_order)
     closed(&late);
 }
 
+/* T8: own entries move the cursor, too. */
 CLAUSE(bus_B2_delivers_what_it_acknowledged_to_all_the_publisher_too)
 {
     struct peer a = opened(kit, "echo"), b = opened(kit, "echo");
@@ -443,7 +444,7 @@ CLAUSE(bus_B9_keeps_clusters_apart)
     closed(&b);
 }
 
-/* B10. */
+/* B10; T14: a call that hangs would stop its thread in silence. */
 
 CLAUSE(bus_B10_read_returns_in_time)
 {
@@ -533,6 +534,7 @@ CLAUSE(bus_B11_delivers_what_a_person_wrote_without_an_origin)
     closed(&b);
 }
 
+/* T27: a repeat after a timeout is done once. */
 CLAUSE(bus_B12_repeat_of_a_message_succeeds_and_changes_nothing)
 {
     struct peer p = opened(kit, "repeat");
@@ -582,6 +584,7 @@ CLAUSE(bus_B13_head_is_at_least_every_acknowledged_publish)
     closed(&other.peer);
 }
 
+/* T6: one bad row stops nobody, and is not forgotten. */
 CLAUSE(bus_B14_delivers_torn_rows_as_clear_and_goes_on)
 {
     static uint8_t long_key[KEY_BYTES_MAX + 1];

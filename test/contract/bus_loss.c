@@ -116,6 +116,7 @@ CLAUSE(bus_B7_notices_a_log_that_was_replaced)
 
 /* B8. */
 
+/* T3: else nobody could prove a place any more. */
 CLAUSE(bus_B8_prunes_old_entries_and_never_the_newest)
 {
     enum { RETAIN = 80, COUNT = 1200 };

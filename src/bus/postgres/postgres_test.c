@@ -46,6 +46,7 @@ TEST(postgres_explains_a_url_that_it_cannot_use)
 
 /* ---- applications ---- */
 
+/* T10, T11: said in the transaction, it is neither too early nor forgotten. */
 TEST(postgres_removals_take_effect_if_and_only_if_their_transaction_commits)
 {
     struct peer p = opened();
@@ -589,6 +590,7 @@ static void expect_gone(struct peer *p)
     CHECK(bus_postgres.attach(p->bus, &p->at, 0, &a, why) == ACCORD_E_GONE);
 }
 
+/* T5: cursors are beyond the end then. */
 TEST(postgres_notices_a_truncated_table)
 {
     struct peer p = opened();
@@ -609,7 +611,7 @@ TEST(postgres_notices_a_truncated_table)
     closed(&p);
 }
 
-/* As pg_restore --clean does: the same rows in other tables. */
+/* T5. As pg_restore --clean does: the same rows in other tables. */
 TEST(postgres_notices_a_restored_dump)
 {
     struct peer p = opened();
@@ -725,6 +727,7 @@ TEST(postgres_verifies_a_server_that_is_elsewhere_unless_told_otherwise)
     pg_place_done(&place);
 }
 
+/* T14: who hangs has not failed. */
 TEST(postgres_gives_up_on_a_server_that_accepts_and_never_answers)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -750,6 +753,7 @@ TEST(postgres_gives_up_on_a_server_that_accepts_and_never_answers)
     cannot_open("postgres://me@no.such.host.invalid/db", 3000, ACCORD_E_DOWN, "no.such.host");
 }
 
+/* T14: neither has a network that is silent. */
 TEST(postgres_calls_end_in_time_where_the_network_stalls)
 {
     struct peer p = opened();

@@ -114,7 +114,7 @@ def ten_thousand_removals_while_disconnected_arrive_all():
         for first in range(0, count, batch):
             b.ask("MSET", *[w for i in range(first, first + batch) for w in (f"k{i}", "v")])
         all_is_said(b)
-        expect(fresh(b) and b.ask("GET", "k9999") == b"v")
+        soon(lambda: fresh(b) and b.ask("GET", "k9999") == b"v", "stored")  # on a busy machine a lease may lapse
         proxy.ask("cut")
         for client in a, b:  # b's own wait in its outbox
             for first in range(0, count, batch):

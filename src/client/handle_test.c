@@ -27,6 +27,33 @@ TEST(a_hit_comes_out_of_shared_memory_with_no_request)
     daemon_stop(d);
 }
 
+static int within(struct accord *a, const char *key, uint64_t max_stale_ms)
+{
+    CHECK(accord_get_within(a, key, strlen(key), max_stale_ms, buffer, 9, &r) == ACCORD_OK);
+    return r.state;
+}
+
+TEST(a_read_with_a_bound_asks_only_where_memory_proves_too_little)
+{
+    struct daemon *d = daemon_start(HONEST);
+    struct accord *a = opened();
+
+    put(d, "k", "value");
+    pthread_mutex_lock(&d->lock);
+    uint64_t now_ns = boottime_ns();
+    writer_set_lease(d->writer, now_ns + 3600 * NS_PER_S, now_ns);
+    pthread_mutex_unlock(&d->lock);
+    CHECK(within(a, "k", 3600 * 1000) == ACCORD_HIT && d->gets == 0);
+    CHECK(within(a, "k", ACCORD_FOREVER) == ACCORD_HIT && d->gets == 0);
+    CHECK(within(a, "k", 0) == ACCORD_HIT && d->gets == 1);
+    CHECK(within(a, "other", 0) == ACCORD_MISS && d->gets == 1); /* it claims nothing */
+    CHECK(accord_get_within(a, "", 0, 0, buffer, 9, &r) == ACCORD_E_INVALID);
+    CHECK(accord_get_within(NULL, "k", 1, 0, buffer, 9, &r) == ACCORD_E_INVALID);
+    daemon_stop(d);
+    CHECK(within(a, "k", 0) == ACCORD_UNSURE && r.why == ACCORD_WHY_MAXSTALE);
+    accord_close(a);
+}
+
 static bool said(const char *words)
 {
     bool is = strstr(accord_last_error(), words) != NULL;

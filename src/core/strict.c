@@ -165,6 +165,18 @@ static void unknown(struct core *c, const struct wait *wait, const char *why)
     c->counts.strict_unknown++;
 }
 
+/* Who is there is not known yet, and the longest lease of all has not run out either. */
+static void say_view_is_young(struct core *c, const struct wait *wait)
+{
+    uint64_t due_ns = u64_min(view_ripens_ns(c), lapses_ns(c, wait->since_ns));
+
+    text_set(&c->line,
+             "this node has not watched the log for long enough to know who is there: "
+             "with a wait that is ");
+    text_add_seconds(&c->line, u64_sub_sat(due_ns, c->now_ns));
+    text_add(&c->line, " longer it would be answered");
+}
+
 void strict_expire(struct core *c, const struct wait *wait)
 {
     check(c);
@@ -174,10 +186,11 @@ void strict_expire(struct core *c, const struct wait *wait)
         unknown(c, wait, "the removal has not come back from the log yet");
     } else {
         text_set(&c->line, "");
-        if (add_names(c, wait, STANDING_UNKNOWN, "not confirmed by ") == 0)
-            text_set(&c->line, wait->kind == WAIT_PROOF
-                                   ? "the bus does not say whether the removal is still there"
-                                   : "this node has not watched the log for long enough");
+        size_t unknown_count = add_names(c, wait, STANDING_UNKNOWN, "not confirmed by ");
+        if (unknown_count == 0 && wait->kind == WAIT_PROOF)
+            text_set(&c->line, "the bus does not say whether the removal is still there");
+        else if (unknown_count == 0)
+            say_view_is_young(c, wait);
         unknown(c, wait, c->line.data);
     }
 }

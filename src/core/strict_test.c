@@ -104,6 +104,18 @@ TEST(strict_removal_of_a_node_with_a_young_view_waits_for_every_lease_to_run_out
     fleet_free(f);
 }
 
+TEST(strict_removal_of_a_node_with_a_young_view_says_how_much_longer_to_wait)
+{
+    struct fleet *f = three(/* ripe= */ false);
+
+    struct fleet_answer *a = fleet_request(f, &f->nodes[0], strictly("k", NS_PER_S));
+    fleet_run(f, NS_PER_S);
+    CHECK(a->count == 1 && a->reply.status == ACCORD_E_TIMEOUT);
+    CHECK(strstr(a->reply.why_text, "with a wait that is 3.5"));
+    CHECK(strstr(a->reply.why_text, " s longer it would be answered"));
+    fleet_free(f);
+}
+
 /* The log is made anew and its positions begin again below where everybody once joined: who
  * beats there is a member all the same. */
 TEST(strict_removal_in_a_shorter_log_waits_for_those_who_joined_in_a_longer_one)

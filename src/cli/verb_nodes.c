@@ -12,6 +12,8 @@ static const char *state_of(struct ask_row row)
     ask_text(row, "connected", connected, sizeof connected);
     if (ask_number(row, "self"))
         return "self";
+    if (ask_number(row, "superseded"))
+        return "earlier"; /* killed, and another run of that name is there */
     if (strcmp(connected, "no") == 0)
         return "down";
     return ask_number(row, "silent") ? "silent" : "here";

@@ -431,3 +431,9 @@ const struct core_member *core_member(const struct core *c, size_t index)
     check(c);
     return &members_at(&c->members, index)->view;
 }
+
+bool core_member_is_superseded(const struct core *c, size_t index)
+{
+    check(c);
+    return members_is_succeeded(&c->members, members_at(&c->members, index));
+}

@@ -454,6 +454,8 @@ void core_status(const struct core *c, uint64_t now_ns, struct core_status *out)
 size_t core_member_count(const struct core *c);
 /* `index` below core_member_count(); valid until the next core_step(). */
 const struct core_member *core_member(const struct core *c, size_t index);
+/* A later incarnation of its name is there: this one was killed, or must leave. */
+bool core_member_is_superseded(const struct core *c, size_t index);
 /* The next node to which the removal of this reply (is_strict) mattered; *at begins as 0.
  * False: there is none left. Only while the effects are valid of which the reply is one. */
 bool core_standing(const struct core *c, const struct reply *reply, size_t *at,

@@ -212,9 +212,9 @@ static bool is_live(const struct member *member)
 }
 
 /* A killed daemon's successor counts instead of it, though both are still heard of. */
-static bool is_succeeded(const struct members *m, const struct member *member)
+bool members_is_succeeded(const struct members *m, const struct member *member)
 {
-    for (size_t i = 0; i < m->count; i++)
+    for (size_t i = 0; i < m->count && member->namesake; i++)
         if (is_live(&m->list[i]) && same_name(&m->list[i], member) &&
             m->list[i].view.joined_position > member->view.joined_position)
             return true;
@@ -227,7 +227,7 @@ size_t members_live(const struct members *m)
 
     check(m);
     for (size_t i = 0; i < m->count; i++)
-        live += is_live(&m->list[i]) && !(m->list[i].namesake && is_succeeded(m, &m->list[i]));
+        live += is_live(&m->list[i]) && !members_is_succeeded(m, &m->list[i]);
     return live;
 }
 

@@ -67,6 +67,8 @@ const struct member *members_fell_silent(struct members *m, uint64_t now_ns);
 
 /* Names that are there: not silent, not gone; of two incarnations of a name, one. */
 size_t members_live(const struct members *m);
+/* A later incarnation of its name is there. */
+bool members_is_succeeded(const struct members *m, const struct member *member);
 size_t members_seen(const struct members *m);                           /* of all joined */
 const struct member *members_at(const struct members *m, size_t index); /* of those */
 

@@ -405,6 +405,7 @@ static void fill_node(const struct node *n, const char *const *names, size_t cou
     number(s, "joined_position", m->joined_position);
     text(s, "settings", m->policies);
     text(s, "connected", connected(n, names, count, index));
+    flag(s, "superseded", core_member_is_superseded(n->core, index));
 }
 
 static void fill_nodes(const struct node *n, sink s)

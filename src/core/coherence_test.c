@@ -720,3 +720,87 @@ TEST(coherence_that_never_attached_keeps_what_it_accepted_before_it_stops)
     CHECK(n->journal_count == 1);
     fleet_free(f);
 }
+
+/* ---- one loss, one drop --------------------------------------------------------------------
+ */
+
+/* Changes and signs of life of both, in the log for some seconds. */
+static struct fleet *two_that_speak(struct fleet_node *n[2])
+{
+    struct fleet *f = fleet_new(NULL);
+
+    n[0] = fleet_add(f, "web1");
+    n[1] = fleet_add(f, "web2");
+    fleet_start(f, n[0]);
+    fleet_start(f, n[1]);
+    fleet_settle(f);
+    for (unsigned i = 0; i < 20; i++) {
+        fleet_request(f, n[i % 2], fleet_remove("k"));
+        fleet_run(f, FLEET_L / 8);
+    }
+    return f;
+}
+
+TEST(coherence_drops_once_where_the_log_has_lost_what_this_node_had_published)
+{
+    for (size_t lost = 1; lost < 12; lost++) {
+        struct fleet_node *n[2];
+        struct fleet *f = two_that_speak(n);
+
+        fleet_lose_tail(f, lost);
+        fleet_run(f, 4 * FLEET_L);
+        for (size_t i = 0; i < 2; i++) {
+            CHECK(fleet_status(f, n[i]).cold_boots == 1);
+            CHECK(fleet_status(f, n[i]).fresh);
+            CHECK(fleet_status(f, n[i]).holes_open == 0);
+        }
+        fleet_free(f);
+    }
+}
+
+TEST(coherence_drops_once_where_not_one_of_its_changes_is_left)
+{
+    struct fleet_node *n[2];
+    struct fleet *f = two_that_speak(n);
+
+    fleet_lose_tail(f, f->log_count);
+    fleet_run(f, 4 * FLEET_L);
+    for (size_t i = 0; i < 2; i++)
+        CHECK(fleet_status(f, n[i]).cold_boots == 1);
+    fleet_free(f);
+}
+
+TEST(coherence_drops_once_where_the_bus_acknowledges_what_it_then_loses)
+{
+    struct fleet_node *n[2];
+    struct fleet *f = two_that_speak(n);
+
+    fleet_request(f, n[0], fleet_remove("k"));
+    size_t before = f->log_count;
+    while (f->log_count == before) /* it is in the log, and its answer on the way */
+        fleet_run(f, NS_PER_MS / 4);
+    fleet_lose_tail(f, 1);
+    fleet_run(f, 4 * FLEET_L);
+    CHECK(fleet_status(f, n[0]).cold_boots == 1);
+    CHECK(fleet_status(f, n[0]).fresh);
+    fleet_free(f);
+}
+
+TEST(coherence_drops_again_where_an_own_change_is_missing_that_came_after_the_first_loss)
+{
+    struct fleet_node *n[2];
+    struct fleet *f = two_that_speak(n);
+
+    fleet_lose_tail(f, 4);
+    fleet_run(f, 4 * FLEET_L);
+    size_t before = f->log_count;
+    fleet_request(f, n[0], fleet_remove("k"));
+    while (f->log_count == before)
+        fleet_run(f, NS_PER_MS / 4);
+    for (size_t i = before; i < f->log_count; i++)
+        fleet_miss(n[0], f->entries[i].position, 1000);
+    fleet_run(f, 4 * FLEET_L);
+    CHECK(fleet_status(f, n[0]).cold_boots == 2);
+    CHECK(fleet_status(f, n[0]).drops[DROP_GAP] + fleet_status(f, n[0]).drops[DROP_LOST] == 1);
+    fleet_free(f);
+}

@@ -198,13 +198,34 @@ static bool apply_beat(struct core *c, const struct entry *e, struct member *mem
            e->position > c->anew_head;
 }
 
+/* Ours, but none that this process has made: it was copied while it ran, or set back to an
+ * earlier moment, and its copy is alive or was. Whatever is said of this incarnation may be
+ * said of the other process, so no proof of ours holds (L3, L8). The entry is nobody's word. */
+static bool is_of_a_twin(const struct core *c, const struct entry *e)
+{
+    return e->trust == TRUST_FULL && is_own(c, &e->change) && e->change.sequence > 0 &&
+           sent_is_foreign(&c->sent, e->change.sequence, e->change.message);
+}
+
+static const char twin_why[] = "another process bears this node's identity: this machine was "
+                               "cloned, or restored from an image; start the node again";
+
+static void meet_twin(struct core *c)
+{
+    if (c->has_twin)
+        return;
+    c->has_twin = true;
+    coherence_cold_boot(c, DROP_TWINS, twin_why);
+    core_fatal(c, twin_why);
+}
+
 /* True: it shows that the log is not what we took it for. */
 static bool apply_member(struct core *c, const struct entry *e, struct member *member)
 {
     ASSERT(member);
     if (e->change.op == CHANGE_JOIN || e->change.op == CHANGE_BEAT)
         return apply_beat(c, e, member);
-    if (e->change.op == CHANGE_LEAVE && member->joined && !member->gone) {
+    if (e->change.op == CHANGE_LEAVE && member->joined && !member->gone && !member->twins) {
         members_leave(&c->members, member);
         c->sweep_due = true;
         core_note(c, NOTE_MEMBER_LEFT, member->view.name, NULL, e->position);
@@ -215,11 +236,18 @@ static bool apply_member(struct core *c, const struct entry *e, struct member *m
 /* ---- one entry -----------------------------------------------------------------------------
  */
 
-/* The member that sent it; NULL: nobody with an identity did, so there is nothing to check. */
-static struct member *sender(struct core *c, const struct change *change)
+/* The member that sent it; NULL: nobody with an identity of its own did, so there is nothing to
+ * check. */
+static struct member *sender(struct core *c, const struct entry *e)
 {
+    const struct change *change = &e->change;
+
     if (change->origin.size_bytes == 0 || id128_is_none(change->incarnation))
         return NULL;
+    if (is_of_a_twin(c, e)) {
+        meet_twin(c);
+        return NULL;
+    }
     return members_get(&c->members, change->incarnation, change->origin, c->now_ns);
 }
 
@@ -296,7 +324,7 @@ static void apply_late(struct core *c, const struct entry *e)
         return;
     }
     e = trust_judge(c, e);
-    struct member *member = sender(c, &e->change);
+    struct member *member = sender(c, e);
     if (!hole_takes_late(c, e, member))
         return;
     bool own = take_hold(c, e, member);
@@ -345,7 +373,7 @@ static void apply_entry(struct core *c, const struct entry *e)
     }
     const struct entry *skipped = skip(c, e);
     e = skipped ? skipped : trust_judge(c, e);
-    struct member *member = sender(c, &e->change);
+    struct member *member = sender(c, e);
     if (member && !hole_admits(c, e, member))
         return;
     bool own = take_hold(c, e, member);

@@ -378,7 +378,7 @@ uint64_t coherence_ask_every_ns(const struct core *c)
 
 static void ask(struct core *c)
 {
-    uint64_t nonce = random_nonce(&c->random);
+    uint64_t nonce = random_nonce(&c->random, c->now_ns);
     struct effect *e = core_say(c, EFFECT_ASK_HEAD);
 
     ASSERT(c->link == LINK_UP);

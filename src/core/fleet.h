@@ -74,6 +74,7 @@ struct fleet_message {
 
 struct fleet_node {
     bool alive, fatal, stopped, cut, stalled;
+    bool is_clone; /* settings.incarnation and .random are given: another node's */
     struct core *core;
     struct fixture segment;
     struct core_settings settings;

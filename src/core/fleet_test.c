@@ -692,10 +692,12 @@ static void start(struct fleet *f, struct fleet_node *n, const struct fixture *o
     CHECK(!n->alive);
     f->starts++;
     snprintf(n->settings.name, sizeof n->settings.name, "%s", n->name);
-    n->settings.incarnation = (struct id128){f->starts, f->now_ns};
     n->settings.fences = n->fences;
-    n->settings.random[0] = f->starts;
-    n->settings.random[1] = random_below(f, UINT64_MAX);
+    if (!n->is_clone) {
+        n->settings.incarnation = (struct id128){f->starts, f->now_ns};
+        n->settings.random[0] = f->starts;
+        n->settings.random[1] = random_below(f, UINT64_MAX);
+    }
     fixture_settings(&n->segment, 8 * MIB);
     n->segment.settings.incarnation = n->settings.incarnation;
     declare(&n->segment, &n->settings);

@@ -203,8 +203,9 @@ static bool gap(struct core *c, const struct entry *e, const struct member *memb
     return false;
 }
 
-/* An earlier number than was to come. */
-static bool backwards(struct core *c, const struct entry *e)
+/* An earlier number than was to come. Where a log was cut back, the same change may come again;
+ * another one under its number is of another process. */
+static bool backwards(struct core *c, const struct entry *e, struct member *member)
 {
     struct hole h = {.incarnation = e->change.incarnation,
                      .from = e->change.sequence,
@@ -213,7 +214,12 @@ static bool backwards(struct core *c, const struct entry *e)
     if (fill(c, h.incarnation, h.from) || is_of_before(c, e->position))
         return true;
     c->counts.gaps++;
-    drop(c, &h, DROP_GAP, "came a second time: the log is not what it was");
+    member->twins = members_numbered_other(member, e->change.sequence, e->change.message);
+    if (member->twins)
+        drop(c, &h, DROP_TWINS,
+             "came twice: a cloned or restored machine image runs beside it");
+    else
+        drop(c, &h, DROP_GAP, "came a second time: the log is not what it was");
     return c->phase != PHASE_RUNNING;
 }
 
@@ -224,10 +230,10 @@ bool hole_admits(struct core *c, const struct entry *e, struct member *member)
     bool admitted = true;
 
     check(c);
-    if (sequence == 0)
+    if (sequence == 0 || member->twins)
         return true;
     if (sequence < next)
-        return backwards(c, e);
+        return backwards(c, e, member);
     if (sequence > next)
         admitted = gap(c, e, member);
     if (!admitted)
@@ -259,7 +265,7 @@ bool hole_was_missed(struct core *c, const struct entry *e)
     if (trail_reaches(&c->trail, e->position))
         return trail_hash(&c->trail, e->position) == 0;
     const struct member *m = members_find(&c->members, change->incarnation);
-    if (!m || !m->has_sequence || change->sequence == 0)
+    if (!m || !m->has_sequence || m->twins || change->sequence == 0)
         return true;
     return change->sequence > m->sequence ||
            is_missing(c, change->incarnation, change->sequence);
@@ -276,7 +282,7 @@ bool hole_takes_late(struct core *c, const struct entry *e, struct member *membe
         coherence_begin_anew(c, DROP_GAP, c->line.data);
         return false;
     }
-    if (!member || change->sequence == 0)
+    if (!member || member->twins || change->sequence == 0)
         return true;
     bool is_newest = member->has_sequence && change->sequence > member->sequence;
     if (is_newest && change->sequence > member->sequence + 1 && !gap(c, e, member))
@@ -302,7 +308,7 @@ static uint64_t repeat(struct core *c, uint64_t from, uint64_t until)
     for (uint64_t i = from; i < until; i++) {
         if (!sent_change(&c->sent, i, &again))
             continue;
-        again.message = random_message(&c->random, c->wall_ms);
+        again.message = random_message(&c->random, c->wall_ms, c->now_ns);
         again.origin = bytes_of_text(c->settings.name);
         again.incarnation = c->settings.incarnation;
         last = outbox_add(&c->outbox, &again, /* resent= */ false);

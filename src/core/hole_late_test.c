@@ -103,9 +103,9 @@ TEST(hole_stays_open_for_the_first_change_where_a_later_one_comes_before_it)
     fleet_run(f, 100 * NS_PER_MS);
     CHECK(fleet_status(f, n).holes_open == 1 && !fleet_status(f, n).fresh);
     CHECK(fleet_status(f, n).cold_boots == 0);
-    say(f, CHANGE_REMOVE, 2, "a"); /* that one was never missing */
+    say(f, CHANGE_REMOVE, 2, "a"); /* that one was never missing, and was another */
     fleet_run(f, 20 * NS_PER_MS);
-    CHECK(fleet_status(f, n).drops[DROP_GAP] == 1);
+    CHECK(fleet_status(f, n).drops[DROP_TWINS] == 1);
     fleet_free(f);
 }
 

@@ -98,6 +98,7 @@ struct core {
     uint64_t sequence;     /* of the newest change that travelled */
     uint64_t own_position; /* of our first join or beat in this log; 0: not yet */
     bool join_made, leave_made;
+    bool has_twin; /* another process bears our incarnation: see apply.c */
     uint64_t ask_due_ns, beat_due_ns, beat_made_ns;
     uint64_t ask_head; /* newest position known when the question left: no answer is less */
     bool beat_wanted;  /* somebody waits for what the next beat says */

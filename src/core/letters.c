@@ -100,7 +100,7 @@ void letters_ask(struct core *c, const struct request *r)
         return;
     }
     *s = (struct letter_sent){.state = LETTER_WAITS,
-                              .id = random_nonce(&c->random),
+                              .id = random_nonce(&c->random, c->now_ns),
                               .client = r->client,
                               .request = r->id,
                               .wait_ms = wait_ms,

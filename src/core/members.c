@@ -116,6 +116,18 @@ void members_sequence(struct member *member, uint64_t sequence, struct place at)
     member->has_sequence = true;
     member->sequence = sequence;
     member->heard = at;
+    if (id128_is_none(at.message))
+        return;
+    member->numbered[sequence % MEMBER_NUMBERS].sequence = sequence;
+    member->numbered[sequence % MEMBER_NUMBERS].message = at.message;
+}
+
+bool members_numbered_other(const struct member *member, uint64_t sequence,
+                            struct id128 message)
+{
+    ASSERT(sequence > 0);
+    return member->numbered[sequence % MEMBER_NUMBERS].sequence == sequence &&
+           !id128_equal(member->numbered[sequence % MEMBER_NUMBERS].message, message);
 }
 
 void members_forget_sequences(struct members *m)

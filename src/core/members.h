@@ -18,18 +18,24 @@
 #include "core/core.h"
 #include "core/hole.h"
 
-enum { MEMBERS_BUCKETS = 2048 };
+enum { MEMBERS_BUCKETS = 2048, MEMBER_NUMBERS = 8 };
 
 struct member {
     struct core_member view;
     bool joined;   /* a join or a beat of it was seen, not only changes */
     bool gone;     /* left; the entry goes at the next members_sweep() */
     bool namesake; /* another incarnation has, or had, the same name */
+    bool twins;    /* two processes bear this incarnation: its numbers tell nothing, its beats
+                      confirm nothing, and one of both leaves, not both */
     bool has_sequence;
     uint64_t sequence;
-    struct place heard;     /* of that change */
-    uint64_t beat_position; /* of its newest join or beat */
-    uint32_t next;          /* in its bucket: index + 1; 0: the end */
+    struct place heard; /* of that change */
+    struct {
+        uint64_t sequence;
+        struct id128 message;
+    } numbered[MEMBER_NUMBERS]; /* the newest of its changes, by sequence; whatever the log */
+    uint64_t beat_position;     /* of its newest join or beat */
+    uint32_t next;              /* in its bucket: index + 1; 0: the end */
 };
 
 struct members {
@@ -52,6 +58,10 @@ struct member *members_get(struct members *m, struct id128 incarnation, struct b
 
 /* Its newest change has this sequence, not 0, and lies there. */
 void members_sequence(struct member *member, uint64_t sequence, struct place at);
+/* It gave that number to another change before: of one process that cannot be. False where it
+ * is too long ago to be known. */
+bool members_numbered_other(const struct member *member, uint64_t sequence,
+                            struct id128 message);
 /* The next sequence of each is taken as it comes, nobody has confirmed anything, and each is a
  * member again from its next join or beat: after another place in the log, or another log. */
 void members_forget_sequences(struct members *m);

@@ -13,7 +13,7 @@ struct change publish_make(struct core *c, enum change_op op, struct bytes key)
 {
     return (struct change){.op = op,
                            .key = key,
-                           .message = random_message(&c->random, c->wall_ms),
+                           .message = random_message(&c->random, c->wall_ms, c->now_ns),
                            .wall_ms = c->wall_ms,
                            .origin = bytes_of_text(c->settings.name),
                            .incarnation = c->settings.incarnation};
@@ -227,7 +227,7 @@ static struct change make_beat(struct core *c, enum change_op op)
     struct change beat = publish_make(c, op, bytes_of(NULL, 0));
     bool asks = !c->settings.head_linearizable;
 
-    beat.nonce = random_nonce(&c->random);
+    beat.nonce = random_nonce(&c->random, c->now_ns);
     beat.applied = c->trail.newest > 0 ? hole_floor(c) : 0;
     beat.applied_hash = trail_hash(&c->trail, beat.applied);
     beat.lease_epoch = c->trail.cursor.epoch;
@@ -257,10 +257,17 @@ static bool beat_is_due(const struct core *c)
     return c->phase == PHASE_RUNNING && (!c->join_made || c->now_ns >= c->beat_due_ns);
 }
 
+/* Nobody knows us as a member, or our leave would be taken for that of a twin, too. */
+static bool has_nothing_to_leave(const struct core *c)
+{
+    return !c->join_made || c->has_twin;
+}
+
 /* The leave is the last of all: what was accepted is in the log by then. */
 static bool leave_is_due(const struct core *c)
 {
-    return c->phase == PHASE_STOPPING && c->join_made && outbox_count(&c->outbox) == 0;
+    return c->phase == PHASE_STOPPING && !has_nothing_to_leave(c) &&
+           outbox_count(&c->outbox) == 0;
 }
 
 static bool batch_is_due(const struct core *c)
@@ -459,8 +466,8 @@ void publish_drive(struct core *c)
     check(c);
     if (c->batch.open)
         return; /* its end follows at once */
-    if (c->phase == PHASE_STOPPING && !c->join_made && outbox_count(&c->outbox) == 0)
-        stopped(c); /* it never joined: there is nothing to leave */
+    if (c->phase == PHASE_STOPPING && has_nothing_to_leave(c) && outbox_count(&c->outbox) == 0)
+        stopped(c);
     if (c->link == LINK_UP && c->phase != PHASE_STOPPED && trust_lets_publish(c)) {
         if (c->outbox.state == OUTBOX_FAILED && c->now_ns >= c->outbox.retry_ns) {
             outbox_resend(&c->outbox);

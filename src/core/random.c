@@ -56,18 +56,24 @@ uint64_t random_spread(struct random *r, uint64_t value, uint32_t permille)
     return value - reach + random_below(r, 2 * reach + 1);
 }
 
-struct id128 random_message(struct random *r, uint64_t wall_ms)
+/* An odd factor: different instants stay different. */
+static uint64_t of_instant(uint64_t now_ns)
 {
-    struct id128 id = {wall_ms << 16 | r->messages++, random_next(r)};
+    return now_ns * 0x9e3779b97f4a7c15;
+}
+
+struct id128 random_message(struct random *r, uint64_t wall_ms, uint64_t now_ns)
+{
+    struct id128 id = {wall_ms << 16 | r->messages++, random_next(r) ^ of_instant(now_ns)};
 
     id.low |= id128_is_none(id);
     ASSERT(!id128_is_none(id));
     return id;
 }
 
-uint64_t random_nonce(struct random *r)
+uint64_t random_nonce(struct random *r, uint64_t now_ns)
 {
-    uint64_t nonce = random_next(r);
+    uint64_t nonce = random_next(r) ^ of_instant(now_ns);
 
     return nonce | (nonce == 0);
 }

@@ -24,8 +24,11 @@ uint64_t random_below(struct random *r, uint64_t below); /* in [0, below); below
 uint64_t random_spread(struct random *r, uint64_t value, uint32_t permille);
 /* The name of a change made at wall_ms: 48 bits of time, 16 of a counter, 64 at random; never
  * none. Later ones are greater, so that a database which finds them by an index writes one page
- * for many, not a page each. A clock that goes back costs that, nothing else. */
-struct id128 random_message(struct random *r, uint64_t wall_ms);
-uint64_t random_nonce(struct random *r); /* never 0 */
+ * for many, not a page each. A clock that goes back costs that, nothing else.
+ *
+ * now_ns, of any clock: two processes that woke from one image of a machine draw alike, and
+ * what they name in the same nanosecond alone is named alike. */
+struct id128 random_message(struct random *r, uint64_t wall_ms, uint64_t now_ns);
+uint64_t random_nonce(struct random *r, uint64_t now_ns); /* never 0 */
 
 #endif

@@ -23,8 +23,8 @@ TEST(random_works_from_a_seed_of_zeros)
 
     random_init(&r, (uint64_t[4]){0});
     CHECK(random_next(&r) != random_next(&r));
-    CHECK(!id128_is_none(random_message(&r, 0)));
-    CHECK(random_nonce(&r) != 0);
+    CHECK(!id128_is_none(random_message(&r, 0, 0)));
+    CHECK(random_nonce(&r, 0) != 0);
 }
 
 TEST_SEEDS(random_spread_stays_within_its_thousandths_and_uses_them, 50)
@@ -55,10 +55,24 @@ TEST_SEEDS(random_messages_of_a_later_time_are_greater, 20)
     random_init(&r, (uint64_t[4]){test_random(rng, 1 << 20), 0, 0, 0});
     for (int i = 0; i < 60000; i++) {
         wall_ms += test_random(rng, 100) == 0;
-        struct id128 id = random_message(&r, wall_ms);
+        struct id128 id = random_message(&r, wall_ms, 1);
         CHECK(id.high > last.high);
         CHECK(id.high >> 16 == wall_ms);
         CHECK(id.low != last.low);
         last = id;
+    }
+}
+
+TEST(random_names_differ_where_two_wake_from_one_image)
+{
+    uint64_t seed[4] = {1, 2, 3, 4};
+    struct random a, b;
+
+    random_init(&a, seed);
+    b = a;
+    for (uint64_t i = 1; i < 1000; i++) {
+        struct id128 of_a = random_message(&a, 7, i), of_b = random_message(&b, 7, i + 1);
+        CHECK(!id128_equal(of_a, of_b));
+        CHECK(random_nonce(&a, i) != random_nonce(&b, i + 1));
     }
 }

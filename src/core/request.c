@@ -238,7 +238,8 @@ static struct change removal(struct core *c, const struct request *r, enum chang
     change.soft = r->soft;
     change.has_version = r->has_version && op != CHANGE_TAG && op != CHANGE_CLEAR;
     change.version = change.has_version ? r->version : 0;
-    change.nonce = r->want_strict ? random_nonce(&c->random) : 0; /* asks all to beat at once */
+    change.nonce =
+        r->want_strict ? random_nonce(&c->random, c->now_ns) : 0; /* asks all to beat at once */
     return change;
 }
 

@@ -40,6 +40,13 @@ static void drop_oldest(struct sent *s)
     s->first++;
 }
 
+/* Two changes of one node never share the low half but by chance; a removal's high half may be
+ * the hash of its id (retries.h). */
+static uint64_t folded(struct id128 message)
+{
+    return message.low ^ (message.high << 32 | message.high >> 32);
+}
+
 /* As in the outbox: a ring of whole keys, with two spare ones for the end that is skipped. */
 static uint32_t copy_key(struct sent *s, struct bytes key)
 {
@@ -67,6 +74,7 @@ void sent_add(struct sent *s, const struct change *c)
         .wall_ms = c->wall_ms,
         .version = c->version,
         .fingerprint = c->fingerprint,
+        .message = folded(c->message),
         .key_at = copy_key(s, key),
         .key_bytes = (uint32_t)key.size_bytes,
         .op = (uint8_t)c->op,
@@ -113,4 +121,14 @@ bool sent_change(const struct sent *s, uint64_t sequence, struct change *out)
         .fingerprint = slot->fingerprint,
         .wall_ms = slot->wall_ms};
     return true;
+}
+
+bool sent_is_foreign(const struct sent *s, uint64_t sequence, struct id128 message)
+{
+    check(s);
+    ASSERT(sequence > 0);
+    if (sequence >= s->next)
+        return true;
+    return sequence >= s->first &&
+           s->slots[sequence % SENT_CHANGES_MAX].message != folded(message);
 }

@@ -22,6 +22,7 @@ _Static_assert(SENT_ARENA_BYTES == SENT_BYTES_MAX + 2 * KEY_BYTES_MAX, "arena");
 
 struct sent_slot {
     uint64_t wall_ms, version, fingerprint;
+    uint64_t message; /* both halves of it, folded */
     uint32_t key_at, key_bytes;
     uint8_t op;
     uint8_t flags;
@@ -46,6 +47,10 @@ bool sent_can_repeat(const struct sent *s, uint64_t from, uint64_t until, size_t
 /* The change with that sequence, held: what it removes; no message, no number. False: a sign of
  * life, *out untouched. */
 bool sent_change(const struct sent *s, uint64_t sequence, struct change *out);
+
+/* Whether a change with that sequence and message is none of this node's: it gave the number to
+ * another one, or to none yet. False where it is too old to be known. */
+bool sent_is_foreign(const struct sent *s, uint64_t sequence, struct id128 message);
 
 /* Whether a change that is applied later than its place in the log says may do harm. */
 bool sent_is_bound_to_its_place(const struct change *c);

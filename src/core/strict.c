@@ -7,7 +7,9 @@
  * then each member that was seen before p has confirmed, or its lease has run out:
  *
  *     confirmed   a beat of the same incarnation and epoch says that it has applied p. A later
- *                 beat alone says nothing: it may have left before p arrived there.
+ *                 beat alone says nothing: it may have left before p arrived there. Nor does
+ *                 any beat of an incarnation that two processes bear (apply.c): it is waited
+ *                 out.
  *     lapsed      it was silent for so long that its own beats grant it no lease; or 1.5 × L
  * has passed since the publish was confirmed: no question from before it can.
  *
@@ -56,7 +58,7 @@ static enum standing standing_of(const struct core *c, const struct member *m,
 {
     if (!m->joined || m->gone || m->view.self || m->view.joined_position >= position)
         return STANDING_NONE;
-    if (m->view.applied >= position)
+    if (m->view.applied >= position && !m->twins)
         return STANDING_CONFIRMED;
     bool silent = c->now_ns >= u64_add_sat(m->view.last_seen_ns, c->silence_ns);
 

@@ -353,6 +353,7 @@ static void fill_status(const struct node *n, sink s)
     fill_acs_peers(n, s);
     text(s, "bus_advice", n->bus_advice);
     fill_lag(n, s);
+    fill_drops(&c, DROP_TWINS, DROP_TWINS, s);
 }
 
 /* ---- the others ----------------------------------------------------------------------------

@@ -218,6 +218,40 @@ def a_client_in_another_time_namespace_is_served_over_the_socket():
             expect(b"attached_clients:0" in attached, attached)
 
 
+# ---- cloned machines ----------------------------------------------------------------------------
+
+def ended(node):
+    return node.process.poll() is not None
+
+
+@test
+def a_daemon_with_the_identity_of_another_ends_and_costs_the_others_two_drops_at_most():
+    if SANITIZED:
+        raise Skip("a sanitizer's library must be the first")
+    with nodes() as start:
+        alike = {"LD_PRELOAD": compiled("clone.c", "-shared", "-fPIC")}
+        flags = ("--max-stale", f"{L}s")
+        first = start("web1", *flags, environment=alike)
+        others = [start("web2", *flags), start("web3", *flags)]
+        for node in first, *others:
+            node.ready()
+        for i in range(20):
+            expect(first.client().ask("DEL", f"k{i}") == 0)
+        second = start("web1", *flags, sock=start.folder + "/clone.sock", environment=alike)
+        soon(lambda: ended(second), "the clone ends")
+        expect(any("another process bears this node's identity" in line for line in second.log),
+               second.log)
+        # The first one ends, too, if it reads what the clone has said before it ended.
+        soon(lambda: ended(first) or fresh(first), first.log)
+        web1 = start("web1", *flags) if ended(first) else first
+        for node in web1, *others:
+            soon(lambda node=node: fresh(node), node.log)
+        for node in others:
+            expect(node.status()["cold_boots"] <= 2, node.log)
+        done = others[0].client().ask("ACCORD.REMOVE", "k", "WAIT", 20000)
+        expect(isinstance(done, (list, dict)), done)
+
+
 # ---- the state folder ---------------------------------------------------------------------------
 
 def with_pending(start, *keys):

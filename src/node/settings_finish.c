@@ -78,7 +78,7 @@ static int finish_old_server(struct settings *s, char *why)
         return ACCORD_OK;
     int status = nats_allow_old_server(s->bus, sizeof s->bus, said);
     if (status != ACCORD_OK)
-        (void)settings_fail(why, status, "allow-old-server: %s", said);
+        (void)settings_fail(why, status, "%s", said);
     return blame(s, "allow-old-server", status, why);
 }
 

@@ -11,7 +11,7 @@ static struct demo_options o;
 
 static int parse(const char *a, const char *b)
 {
-    static char words[2][128];
+    static char words[2][DEMO_BUS_BYTES_MAX + 1];
     static char name[] = "demo";
     char *argv[] = {name, NULL, NULL, NULL};
     const char *given[] = {a, b};
@@ -54,6 +54,19 @@ TEST(a_bus_that_is_none_is_refused_before_anything_starts)
     CHECK(strstr(why, "--bus: ") && strstr(why, "foo"));
     CHECK(parse("--bus", "memory:x") == ACCORD_E_INVALID);
     CHECK(parse("--bus", "sqlite:/tmp/x.db") == ACCORD_OK);
+}
+
+TEST(a_bus_of_more_bytes_than_the_nodes_are_told_is_refused)
+{
+    char url[DEMO_BUS_BYTES_MAX + 1];
+
+    memset(url, 'x', sizeof url);
+    memcpy(url, "sqlite:/", 8);
+    url[DEMO_BUS_BYTES_MAX] = 0;
+    CHECK(parse("--bus", url) == ACCORD_E_INVALID);
+    CHECK(strcmp(why, "--bus: the URL is longer than 511 bytes") == 0);
+    url[DEMO_BUS_BYTES_MAX - 1] = 0;
+    CHECK(parse("--bus", url) == ACCORD_OK);
 }
 
 TEST(an_old_server_is_allowed_of_nats_only)

@@ -156,13 +156,10 @@ static void expect_own(struct core *c, uint64_t head)
         members_sequence(own, settled, (struct place){.position = head});
 }
 
-/* An older log, or another, took the last batch, or this one had it before reading began anew:
- * its changes need not be met. */
-void coherence_was_taken_elsewhere(struct core *c, uint64_t epoch, uint64_t last)
+/* An older log, or another, took the last batch: its changes are not to be met in this one. */
+void coherence_was_taken_elsewhere(struct core *c, uint64_t epoch)
 {
-    bool here = epoch == 0 || epoch == c->trail.cursor.epoch;
-
-    if (!c->attached_once || (here && last > c->anew_head))
+    if (epoch == 0 || epoch == c->trail.cursor.epoch || !c->attached_once)
         return;
     outbox_forget_confirmed(&c->outbox);
     expect_own(c, c->trail.cursor.position);

@@ -379,7 +379,7 @@ void publish_done(struct core *c, const struct event *e)
         answer_published(c,
                          e->published.epoch > 0 ? e->published.epoch : c->trail.cursor.epoch);
         forget_kept(c); /* before the outbox does */
-        coherence_was_taken_elsewhere(c, e->published.epoch, e->published.last);
+        coherence_was_taken_elsewhere(c, e->published.epoch);
         if (failures > 0)
             core_note(c, NOTE_PUBLISH_OK, NULL, NULL, failures);
         if (c->phase == PHASE_LEAVING)

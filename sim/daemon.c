@@ -181,30 +181,6 @@ static void dropped(struct sim *s, struct host *h)
     memset(h->seen, 0, sizeof h->seen);
 }
 
-/* Faults so far after which a node may miss changes of its own. */
-static uint64_t hurts(const struct sim *s)
-{
-    static const enum fault kinds[] = {FAULT_HOLE,     FAULT_FAILOVER, FAULT_SPLIT,
-                                       FAULT_TRUNCATE, FAULT_RESTORE,  FAULT_REPLACE,
-                                       FAULT_PRUNE};
-    uint64_t count = 0;
-
-    for (size_t i = 0; i < COUNT_OF(kinds); i++)
-        count += s->faults[kinds[i]];
-    return count;
-}
-
-/* It dropped its cache for a loss, has begun to read anew, and now finds that changes of its
- * own are lost: of the same loss, if there was none since. (Who has copied its journal may have
- * said them before it, under no number.) */
-static void check_one_drop(struct sim *s, const struct host *h, const char *why)
-{
-    if (why && strstr(why, "though this node has published them") && h->began_anew &&
-        h->hurts == hurts(s) && s->faults[FAULT_SPLIT] == 0 && s->faults[FAULT_TWICE] == 0 &&
-        !host_is_excused(s, h))
-        sim_fail(s, "one drop", "%s dropped its cache twice for one loss: %s", h->name, why);
-}
-
 static void carry_note(struct sim *s, struct host *h, const struct effect *e)
 {
     struct daemon *d = &h->daemon;
@@ -214,7 +190,6 @@ static void carry_note(struct sim *s, struct host *h, const struct effect *e)
     if (s->trace.print && e->note.why)
         printf("%20s %s: %s\n", "", h->name, e->note.why);
     if (e->note.note == NOTE_COLD_BOOT) {
-        check_one_drop(s, h, e->note.why);
         dropped(s, h);
         if (d->event.type == EVENT_BUS_ATTACHED) { /* it begins with the log it was told of */
             check_begins(&s->check, h->index);
@@ -354,8 +329,6 @@ static void carry_out(struct sim *s, struct host *h, const struct effect *e)
         }
         if (!d->attached)
             heir_attaches(s, h, e);
-        h->began_anew = d->attached && !e->attach.resume;
-        h->hurts = hurts(s);
         SOMETIMES(e->attach.resume && d->attached, "hole: the log is read again");
         d->attached = true;
         link_attach(s, h, e);
@@ -775,7 +748,6 @@ void daemon_start(struct sim *s, struct host *h)
     d->alive = true;
     d->began_clock_ns = clock_at(&h->clock, s->now_ns);
     h->gaps = 0;
-    h->began_anew = false;
     check_host_gone(&s->check, h->index);
     link_reset(s, h);
     resend(s, h);

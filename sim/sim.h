@@ -312,8 +312,6 @@ struct host {
     uint64_t excused_until_ns;
     uint64_t seen[HOSTS_MAX]; /* incarnation of each host, seen since the cache was dropped */
     uint64_t gaps;            /* that its core has counted */
-    bool began_anew;          /* it dropped its cache, and asked to read anew */
-    uint64_t hurts;           /* when it did: see hurts() */
     bool on_old_side, starts_without_memory;
     bool absent;                  /* it was never started, and need not be */
     uint64_t returns_ns;          /* as the scenario says; 0: it says nothing */

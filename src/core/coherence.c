@@ -142,29 +142,6 @@ static bool is_shorter(const struct core *c, const struct event *e)
     return c->attached_once && is_same_epoch(c, e) && e->attached.head < c->head;
 }
 
-/* Our own numbers go on where they are, however few of them the log has still: what it lost of
- * them was lost before reading began anew. A batch of which nobody knows comes again. */
-static void expect_own(struct core *c, uint64_t head)
-{
-    uint64_t settled = c->sequence - outbox_under_way(&c->outbox);
-    struct bytes name = bytes_of_text(c->settings.name);
-
-    if (settled == 0)
-        return;
-    struct member *own = members_get(&c->members, c->settings.incarnation, name, c->now_ns);
-    if (!own->has_sequence || own->sequence < settled)
-        members_sequence(own, settled, (struct place){.position = head});
-}
-
-/* An older log, or another, took the last batch: its changes are not to be met in this one. */
-void coherence_was_taken_elsewhere(struct core *c, uint64_t epoch)
-{
-    if (epoch == 0 || epoch == c->trail.cursor.epoch || !c->attached_once)
-        return;
-    outbox_forget_confirmed(&c->outbox);
-    expect_own(c, c->trail.cursor.position);
-}
-
 /* Reading begins at a place that nothing kept here can be compared with. */
 static void start_anew(struct core *c, const struct event *e)
 {
@@ -186,7 +163,6 @@ static void start_anew(struct core *c, const struct event *e)
     writer_set_log(c->writer, e->attached.log, e->attached.epoch);
     trail_start(&c->trail, e->attached.log, e->attached.epoch, e->attached.after);
     members_forget_sequences(&c->members);
-    expect_own(c, e->attached.head);
     outbox_forget_confirmed(&c->outbox);
     hole_forget_answers(c);
     c->own_position = 0;

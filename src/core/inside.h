@@ -176,8 +176,6 @@ void coherence_attached(struct core *c, const struct event *e);
 extern const char coherence_shorter[]; /* why a log that lost its newest part is left */
 void coherence_gone(struct core *c, enum drop cause, const char *why);
 void coherence_lost(struct core *c, const char *why);
-/* The log of that epoch (0: the bus cannot say) has acknowledged a batch. */
-void coherence_was_taken_elsewhere(struct core *c, uint64_t epoch);
 void coherence_head(struct core *c, const struct event *e);
 /* Ends the lease, if there is one; tokens given so far are void. */
 void coherence_lose(struct core *c, const char *why);

@@ -373,16 +373,6 @@ size_t outbox_count(const struct outbox *o)
     return (size_t)(o->next - o->confirmed);
 }
 
-size_t outbox_under_way(const struct outbox *o)
-{
-    size_t numbered = 0;
-
-    check(o);
-    for (size_t i = 0; i < o->changes_count; i++)
-        numbered += o->batch_changes[i].sequence > 0;
-    return numbered;
-}
-
 void outbox_check(const struct outbox *o)
 {
     size_t reached = 0, key_bytes = 0;

@@ -111,8 +111,6 @@ void outbox_forget_confirmed(struct outbox *o);
 const struct change *outbox_change(const struct outbox *o, uint64_t ordinal); /* held */
 uint64_t outbox_position(const struct outbox *o, uint64_t ordinal);           /* held */
 size_t outbox_count(const struct outbox *o); /* not yet confirmed */
-/* Numbered changes of the batch of which nobody knows yet whether the log has it. */
-size_t outbox_under_way(const struct outbox *o);
 
 /* Asserts every invariant by walking it all; for tests. */
 void outbox_check(const struct outbox *o);

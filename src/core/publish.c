@@ -353,19 +353,6 @@ static void answer_published(struct core *c, uint64_t epoch)
     }
 }
 
-/* The journal need not keep what is in the log. */
-static void forget_kept(struct core *c)
-{
-    size_t count = outbox_forget(&c->outbox, c->forgotten, c->forget);
-
-    c->forgotten = c->outbox.confirmed;
-    if (count == 0)
-        return;
-    struct effect *e = core_say(c, EFFECT_FORGET);
-    e->forget.messages = c->forget;
-    e->forget.count = count;
-}
-
 void publish_done(struct core *c, const struct event *e)
 {
     uint32_t failures = c->outbox.failures;
@@ -378,8 +365,6 @@ void publish_done(struct core *c, const struct event *e)
         c->counts.published += count;
         answer_published(c,
                          e->published.epoch > 0 ? e->published.epoch : c->trail.cursor.epoch);
-        forget_kept(c); /* before the outbox does */
-        coherence_was_taken_elsewhere(c, e->published.epoch);
         if (failures > 0)
             core_note(c, NOTE_PUBLISH_OK, NULL, NULL, failures);
         if (c->phase == PHASE_LEAVING)
@@ -445,7 +430,14 @@ void publish_expire(struct core *c)
 
 static void forget(struct core *c)
 {
-    forget_kept(c);
+    size_t count = outbox_forget(&c->outbox, c->forgotten, c->forget);
+
+    c->forgotten = c->outbox.confirmed;
+    if (count > 0) {
+        struct effect *e = core_say(c, EFFECT_FORGET);
+        e->forget.messages = c->forget;
+        e->forget.count = count;
+    }
     if (outbox_trim(&c->outbox, c->trail.cursor.position) || c->link != LINK_UP)
         return;
     /* Another entry may stand there now; a strict removal must not take it for its own. */

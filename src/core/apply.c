@@ -204,6 +204,7 @@ static bool apply_beat(struct core *c, const struct entry *e, struct member *mem
 static bool is_of_a_twin(const struct core *c, const struct entry *e)
 {
     return e->trust == TRUST_FULL && is_own(c, &e->change) && e->change.sequence > 0 &&
+           !change_is_missed_beat(&e->change) &&
            sent_is_foreign(&c->sent, e->change.sequence, e->change.message);
 }
 

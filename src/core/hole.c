@@ -170,6 +170,16 @@ static bool may_be_poison(const struct core *c, const struct member *member)
            c->counts.poison.epoch == c->trail.cursor.epoch;
 }
 
+/* The sender's newest number, and which change has it. */
+static void met(struct member *member, const struct entry *e)
+{
+    const struct change *change = &e->change;
+
+    members_sequence(member, change->sequence, (struct place){e->position, change->message});
+    if (!change_is_missed_beat(change))
+        members_numbered(member, change->sequence, change->message);
+}
+
 /* True: the entry is applied nevertheless. */
 static bool gap(struct core *c, const struct entry *e, const struct member *member)
 {
@@ -214,7 +224,8 @@ static bool backwards(struct core *c, const struct entry *e, struct member *memb
     if (fill(c, h.incarnation, h.from) || is_of_before(c, e->position))
         return true;
     c->counts.gaps++;
-    member->twins = members_numbered_other(member, e->change.sequence, e->change.message);
+    member->twins = !change_is_missed_beat(&e->change) &&
+                    members_numbered_other(member, e->change.sequence, e->change.message);
     if (member->twins)
         drop(c, &h, DROP_TWINS,
              "came twice: a cloned or restored machine image runs beside it");
@@ -239,7 +250,7 @@ bool hole_admits(struct core *c, const struct entry *e, struct member *member)
     if (!admitted)
         return false;
     (void)fill(c, e->change.incarnation, sequence);
-    members_sequence(member, sequence, (struct place){e->position, e->change.message});
+    met(member, e);
     check(c);
     return true;
 }
@@ -289,8 +300,7 @@ bool hole_takes_late(struct core *c, const struct entry *e, struct member *membe
         return false;
     (void)fill(c, change->incarnation, change->sequence);
     if (is_newest)
-        members_sequence(member, change->sequence,
-                         (struct place){e->position, change->message});
+        met(member, e);
     check(c);
     return true;
 }

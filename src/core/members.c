@@ -116,10 +116,12 @@ void members_sequence(struct member *member, uint64_t sequence, struct place at)
     member->has_sequence = true;
     member->sequence = sequence;
     member->heard = at;
-    if (id128_is_none(at.message))
-        return;
+}
+
+void members_numbered(struct member *member, uint64_t sequence, struct id128 message)
+{
     member->numbered[sequence % MEMBER_NUMBERS].sequence = sequence;
-    member->numbered[sequence % MEMBER_NUMBERS].message = at.message;
+    member->numbered[sequence % MEMBER_NUMBERS].message = message;
 }
 
 bool members_numbered_other(const struct member *member, uint64_t sequence,

@@ -58,6 +58,8 @@ struct member *members_get(struct members *m, struct id128 incarnation, struct b
 
 /* Its newest change has this sequence, not 0, and lies there. */
 void members_sequence(struct member *member, uint64_t sequence, struct place at);
+/* It gave that number to this change. */
+void members_numbered(struct member *member, uint64_t sequence, struct id128 message);
 /* It gave that number to another change before: of one process that cannot be. False where it
  * is too long ago to be known. */
 bool members_numbered_other(const struct member *member, uint64_t sequence,

@@ -107,6 +107,27 @@ TEST(twin_of_a_node_ends_it_without_a_leave_that_would_be_taken_for_the_twin_s)
     fleet_free(f);
 }
 
+/* What a bus that keeps no beats puts where a reader has missed one (bus/xmpp/missed.h). */
+TEST(twin_is_not_seen_in_what_stands_for_a_beat_that_was_missed)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+    struct fleet_node *bystander = fresh_node(f, "web2");
+    struct change c = {.op = CHANGE_BEAT,
+                       .message = {7, 7},
+                       .origin = bytes_of_text("web1"),
+                       .incarnation = n->settings.incarnation};
+
+    fleet_run(f, FLEET_L);
+    for (c.sequence = 1; c.sequence < 4; c.sequence++)
+        fleet_insert_change(f, c);
+    fleet_run(f, FLEET_L);
+    CHECK(!n->fatal);
+    CHECK(fleet_status(f, n).drops[DROP_TWINS] == 0);
+    CHECK(fleet_status(f, bystander).drops[DROP_TWINS] == 0);
+    fleet_free(f);
+}
+
 TEST(twins_both_end_and_who_looks_on_drops_at_most_twice_and_is_fresh_again)
 {
     struct fleet *f = fleet_new(NULL);

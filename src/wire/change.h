@@ -60,6 +60,13 @@ struct change {
                            be empty; at most CHANGE_ABOUT_BYTES_MAX */
 };
 
+/* Put by a bus that does not keep beats in the place of one that its reader missed: it has the
+ * number, but not the message. Who beats gives a nonce, never 0. */
+static inline bool change_is_missed_beat(const struct change *c)
+{
+    return c->op == CHANGE_BEAT && c->nonce == 0;
+}
+
 /* A beat with a version says that from here on L is so many milliseconds; its fingerprint, that
  * some nodes may have gone by so many until a moment ago: the larger of both, while a change of
  * L is under way (bus.h, B16). */

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright (c) 2026 the Accord authors
 """bus_chp.py - real nodes on a bus that one of them, or one more, serves with --listen chp://: what

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright (c) 2026 the Accord authors
 """chp.py - ZeroMQ clients of the Clustered Hashmap Protocol (RFC 12) at real daemons. The client is

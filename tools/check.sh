@@ -181,11 +181,10 @@ elif [ $# -gt 0 ]; then
     done
 else
     # asan begins first: it is the longest.
-    { lane asan; lane clang; } >"$log/second" 2>&1 &
+    { lane asan; lane clang; lane fuzz; } >"$log/second" 2>&1 &
     lane gcc
     lane tsan
     lane model
-    lane fuzz
     wait
     cat "$log/second"
 fi

@@ -12,6 +12,8 @@
  *  B5  Fidelity: keys of 1 to KEY_BYTES_MAX bytes, binary too, and all fields come out as
  *      they went in.
  *  B6  Replay: reading after a position gives every entry later than it that is retained.
+ *      A bus that does not retain beats may put change_is_missed_beat() in the place of one
+ *      that a reader missed: the number of its sender, under another message.
  *  B7  Gone: a cursor whose entry is absent or differs answers ACCORD_E_GONE, at attach() and
  *      at head(); so does a log that was replaced, moved, truncated, restored or re-seeded.
  *      read() answers it too, rather than deliver what lies behind a hole.

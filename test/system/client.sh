@@ -149,7 +149,7 @@ is while-unsure-the-origin-is-asked grep -q '^loaded state 5' "$tmp/waits"
 timeout 60 "$client" load brief:1 1000 0 >"$tmp/waits" 2>&1
 is and-then-what-it-said-is-served-as-stale grep -q '^given state 2' "$tmp/waits"
 is while-unsure-a-removal-is-queued-and-says-so \
-    sh -c "'$accord' remove brief:2 --timeout 20s 2>'$tmp/err'; [ \$? -eq 8 ] && grep -q queued '$tmp/err'"
+    sh -c "'$accord' remove brief:2 --timeout 90s 2>'$tmp/err'; [ \$? -eq 8 ] && grep -q queued '$tmp/err'"
 mv "$tmp/away" "$tmp/bus"
 is with-its-bus-it-is-fresh-again until_true 30 fresh "$ACCORD_SOCKET"
 timeout 60 "$client" load brief:1 1000 0 >"$tmp/waits" 2>&1

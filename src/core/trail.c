@@ -9,12 +9,6 @@ static void check(const struct trail *t)
     ASSERT(t->newest > 0 || id128_is_none(t->cursor.message));
 }
 
-/* Never 0, which says "none". */
-static uint64_t hash_of(uint64_t position, struct id128 message)
-{
-    return cursor_hash(0, position, message) | 1;
-}
-
 void trail_start(struct trail *t, struct id128 log, uint64_t epoch, uint64_t after)
 {
     t->cursor = (struct cursor){.log = log, .epoch = epoch, .position = after};
@@ -46,8 +40,8 @@ enum trail_step trail_look(const struct trail *t, uint64_t position, struct id12
     check(t);
     if (position > t->cursor.position)
         return TRAIL_NEXT;
-    return trail_diverged(t, position, hash_of(position, message)) ? TRAIL_REPLACED
-                                                                   : TRAIL_REPEAT;
+    return trail_diverged(t, position, entry_hash(position, message)) ? TRAIL_REPLACED
+                                                                      : TRAIL_REPEAT;
 }
 
 void trail_move(struct trail *t, uint64_t position, struct id128 message)
@@ -55,7 +49,7 @@ void trail_move(struct trail *t, uint64_t position, struct id128 message)
     ASSERT(position > t->cursor.position);
 
     t->entries[t->newest % TRAIL_ENTRIES_MAX].position = position;
-    t->entries[t->newest % TRAIL_ENTRIES_MAX].hash = hash_of(position, message);
+    t->entries[t->newest % TRAIL_ENTRIES_MAX].hash = entry_hash(position, message);
     t->newest++;
     t->cursor.position = position;
     t->cursor.message = message;
@@ -75,7 +69,7 @@ void trail_add_late(struct trail *t, uint64_t position, struct id128 message)
     for (; t->entries[(at - 1) % TRAIL_ENTRIES_MAX].position > position; at--)
         t->entries[at % TRAIL_ENTRIES_MAX] = t->entries[(at - 1) % TRAIL_ENTRIES_MAX];
     t->entries[at % TRAIL_ENTRIES_MAX].position = position;
-    t->entries[at % TRAIL_ENTRIES_MAX].hash = hash_of(position, message);
+    t->entries[at % TRAIL_ENTRIES_MAX].hash = entry_hash(position, message);
     t->newest++;
     check(t);
 }

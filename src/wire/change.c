@@ -124,6 +124,11 @@ uint64_t cursor_hash(uint64_t hash, uint64_t position, struct id128 message)
     return mix(mix(mix(mix(hash) ^ position) ^ message.high) ^ message.low);
 }
 
+uint64_t entry_hash(uint64_t position, struct id128 message)
+{
+    return cursor_hash(0, position, message) | 1;
+}
+
 /* Positions. */
 
 static bool digit_of(uint8_t c, unsigned base, unsigned *digit)

@@ -116,6 +116,10 @@ struct cursor {
 /* Folds one applied entry into a rolling hash: the same on every node that applied the same. */
 uint64_t cursor_hash(uint64_t hash, uint64_t position, struct id128 message);
 
+/* Of one entry and its place alone, as a beat carries it (applied_hash). Never 0, which says
+ * "none". */
+uint64_t entry_hash(uint64_t position, struct id128 message);
+
 /* A position as users see it: "<position>@<epoch in hex>". */
 struct position {
     uint64_t epoch;

@@ -406,6 +406,21 @@ TEST(cursor_hash_tells_order_position_and_message_apart)
     CHECK(cursor_hash(0, 0, (struct id128){0, 0}) != 0);
 }
 
+TEST(entry_hash_is_of_one_entry_and_its_place_and_never_none)
+{
+    uint64_t seed = 1;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        struct id128 m = {test_random(&seed, UINT64_MAX), test_random(&seed, UINT64_MAX)};
+        uint64_t hash = entry_hash(i, m);
+        CHECK(hash != 0);
+        CHECK(hash == (cursor_hash(0, i, m) | 1)); /* beats of earlier versions say this */
+        CHECK(hash != entry_hash(i + 1, m));
+        m.low += 2;
+        CHECK(hash != entry_hash(i, m));
+    }
+}
+
 TEST(change_text_about_a_node_ends_before_the_signature)
 {
     static const char mac[] =

@@ -22,9 +22,12 @@ enum line_state {
 struct line {
     struct http_client *client;
     CURL *easy;
-    enum line_state state; /* guarded, as are the next three while it is not under way */
+    enum line_state state; /* guarded, as are the next six while it is not under way */
     uint64_t not_before_ms, timeout_ms;
     char url[HTTP_URL_BYTES_MAX];
+    bool posts;
+    uint8_t *sent; /* its body; or NULL */
+    size_t sent_bytes;
     bool too_long;
     size_t body_bytes;
     uint8_t body[HTTP_ANSWER_BYTES_MAX];
@@ -34,6 +37,7 @@ struct line {
 struct http_client {
     struct http_client_hooks hooks;
     CURLM *multi;
+    struct curl_slist *post_headers;
     pthread_t thread;
     bool running;
     pthread_mutex_t mutex; /* guards the lines' states, and: */
@@ -87,13 +91,46 @@ static bool set_line(struct line *l)
            curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS_MAX) == CURLE_OK;
 }
 
+/* Nobody is asked beforehand whether the body may come: that would be a round trip more. */
+static bool set_post_headers(struct http_client *c)
+{
+    struct curl_slist *first, *all;
+
+    first = curl_slist_append(NULL, "Content-Type: application/octet-stream");
+    all = first ? curl_slist_append(first, "Expect:") : NULL;
+    c->post_headers = all ? all : first;
+    return all != NULL;
+}
+
+static bool set_method(struct line *l)
+{
+    CURL *e = l->easy;
+
+    if (!l->posts)
+        return curl_easy_setopt(e, CURLOPT_HTTPHEADER, NULL) == CURLE_OK &&
+               curl_easy_setopt(e, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+    return curl_easy_setopt(e, CURLOPT_POST, 1L) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_HTTPHEADER, l->client->post_headers) == CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_POSTFIELDS, l->sent ? (char *)l->sent : "") ==
+               CURLE_OK &&
+           curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)l->sent_bytes) ==
+               CURLE_OK;
+}
+
+static void forget_sent(struct line *l)
+{
+    free(l->sent);
+    l->sent = NULL;
+    l->sent_bytes = 0;
+}
+
 /* On the thread. */
 static bool begin(struct line *l)
 {
     l->too_long = false;
     l->body_bytes = 0;
     l->error[0] = 0;
-    return curl_easy_setopt(l->easy, CURLOPT_URL, l->url) == CURLE_OK &&
+    return set_method(l) && curl_easy_setopt(l->easy, CURLOPT_URL, l->url) == CURLE_OK &&
            curl_easy_setopt(l->easy, CURLOPT_TIMEOUT_MS, (long)l->timeout_ms) == CURLE_OK &&
            curl_multi_add_handle(l->client->multi, l->easy) == CURLM_OK;
 }
@@ -125,6 +162,7 @@ static void end(struct line *l, CURLcode code)
         snprintf(why, sizeof why, "%s", l->error[0] ? l->error : curl_easy_strerror(code));
     r.why = why;
     pthread_mutex_lock(&c->mutex);
+    forget_sent(l);
     l->state = LINE_FREE;
     bool stop = c->stop;
     pthread_mutex_unlock(&c->mutex);
@@ -215,7 +253,7 @@ int http_client_new(struct http_client **out, size_t lines,
     ASSERT(lines <= HTTP_LINES_MAX);
     pthread_once(&once, prepare_libcurl);
     struct http_client *c = calloc(1, sizeof *c + lines * sizeof c->lines[0]);
-    bool well = c && libcurl_ready && (c->multi = curl_multi_init());
+    bool well = c && libcurl_ready && (c->multi = curl_multi_init()) && set_post_headers(c);
     int status = ACCORD_E_NOMEM;
 
     if (c) {
@@ -238,8 +276,10 @@ int http_client_new(struct http_client **out, size_t lines,
     return ACCORD_OK;
 }
 
-int http_client_ask(struct http_client *c, size_t line, const char *url, uint64_t delay_ms,
-                    uint64_t timeout_ms)
+/* Takes `sent` where it is ACCORD_OK. */
+static int take_question(struct http_client *c, size_t line, const char *url, bool posts,
+                         uint8_t *sent, size_t sent_bytes, uint64_t delay_ms,
+                         uint64_t timeout_ms)
 {
     struct line *l = &c->lines[line];
     size_t bytes = strlen(url) + 1;
@@ -253,6 +293,9 @@ int http_client_ask(struct http_client *c, size_t line, const char *url, uint64_
         l->state = LINE_ASKED;
         l->not_before_ms = now_ms() + delay_ms;
         l->timeout_ms = timeout_ms;
+        l->posts = posts;
+        l->sent = sent;
+        l->sent_bytes = sent_bytes;
         memcpy(l->url, url, bytes);
     }
     pthread_mutex_unlock(&c->mutex);
@@ -260,6 +303,29 @@ int http_client_ask(struct http_client *c, size_t line, const char *url, uint64_
         return ACCORD_E_BUSY;
     curl_multi_wakeup(c->multi);
     return ACCORD_OK;
+}
+
+int http_client_ask(struct http_client *c, size_t line, const char *url, uint64_t delay_ms,
+                    uint64_t timeout_ms)
+{
+    return take_question(c, line, url, /* posts= */ false, NULL, 0, delay_ms, timeout_ms);
+}
+
+int http_client_post(struct http_client *c, size_t line, const char *url, struct bytes body,
+                     uint64_t delay_ms, uint64_t timeout_ms)
+{
+    if (body.size_bytes > HTTP_POST_BYTES_MAX)
+        return ACCORD_E_SIZE;
+    uint8_t *sent = malloc(body.size_bytes + 1);
+    if (!sent)
+        return ACCORD_E_NOMEM;
+    if (body.size_bytes > 0)
+        memcpy(sent, body.data, body.size_bytes);
+    int status = take_question(c, line, url, /* posts= */ true, sent, body.size_bytes, delay_ms,
+                               timeout_ms);
+    if (status != ACCORD_OK)
+        free(sent);
+    return status;
 }
 
 void http_client_free(struct http_client *c)
@@ -277,7 +343,9 @@ void http_client_free(struct http_client *c)
         if (c->lines[i].state == LINE_UNDERWAY)
             curl_multi_remove_handle(c->multi, c->lines[i].easy);
         curl_easy_cleanup(c->lines[i].easy);
+        forget_sent(&c->lines[i]);
     }
+    curl_slist_free_all(c->post_headers);
     curl_multi_cleanup(c->multi);
     pthread_mutex_destroy(&c->mutex);
     free(c);

@@ -8,14 +8,20 @@
  * to the address that stands there, or fails.
  *
  * Bounds: `lines` questions under way; each answered or given up after its time; an answer
- * longer than HTTP_ANSWER_BYTES_MAX is none (ACCORD_E_SIZE).
+ * longer than HTTP_ANSWER_BYTES_MAX is none (ACCORD_E_SIZE). A body that is sent has at most
+ * HTTP_POST_BYTES_MAX, and is held until its answer.
  */
 #ifndef ACCORD_NET_HTTP_CLIENT_H
 #define ACCORD_NET_HTTP_CLIENT_H
 
 #include "net/bind.h"
 
-enum { HTTP_ANSWER_BYTES_MAX = 4096, HTTP_URL_BYTES_MAX = 32768, HTTP_LINES_MAX = 64 };
+enum {
+    HTTP_ANSWER_BYTES_MAX = 8192,
+    HTTP_URL_BYTES_MAX = 32768,
+    HTTP_LINES_MAX = 64,
+    HTTP_POST_BYTES_MAX = 16 * 1024 * 1024, /* a body that is sent */
+};
 
 /* Borrowed for the call. */
 struct http_result {
@@ -43,6 +49,11 @@ MUST_CHECK int http_client_new(struct http_client **out, size_t lines,
  * ACCORD_E_SIZE: the URL is too long; then nothing is asked. */
 MUST_CHECK int http_client_ask(struct http_client *c, size_t line, const char *url,
                                uint64_t delay_ms, uint64_t timeout_ms);
+
+/* The same with a body, which is copied: a POST of octets. ACCORD_E_SIZE: the body is too long,
+ * too; ACCORD_E_NOMEM. */
+MUST_CHECK int http_client_post(struct http_client *c, size_t line, const char *url,
+                                struct bytes body, uint64_t delay_ms, uint64_t timeout_ms);
 
 /* What is under way is given up, and done() is called no more. NULL is fine. */
 void http_client_free(struct http_client *c);

@@ -26,14 +26,26 @@ static struct world {
     char url[512];
 } w;
 
+static unsigned sum_of(struct bytes b)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < b.size_bytes; i++)
+        sum = sum * 31 + b.data[i];
+    return sum;
+}
+
 static void handle(void *context, const struct http_request *r, struct http_answer *a)
 {
-    static char large[HTTP_ANSWER_BYTES_MAX + 1];
+    static char large[HTTP_ANSWER_BYTES_MAX + 1], text[64];
 
     (void)context;
     memset(large, 'x', sizeof large);
     a->status = strcmp(r->path, "/no") == 0 ? 403 : 200;
-    if (strcmp(r->path, "/large") == 0)
+    if (strcmp(r->path, "/sent") == 0)
+        a->body = bytes_of(text, (size_t)snprintf(text, sizeof text, "%s %zu %u", r->method,
+                                                  r->body.size_bytes, sum_of(r->body)));
+    else if (strcmp(r->path, "/large") == 0)
         a->body = bytes_of(large, sizeof large);
     else
         a->body = r->argument_count ? r->arguments[0].value : bytes_of_text("well");
@@ -59,7 +71,7 @@ static void done(void *context, size_t line, const struct http_result *r)
 
 static void begin(void)
 {
-    struct http_server_hooks server = {NULL, handle, NULL, 0, 0};
+    struct http_server_hooks server = {.handle = handle, .body_bytes_max = HTTP_POST_BYTES_MAX};
     struct http_client_hooks client = {NULL, done};
     char why[NET_WHY_BYTES_MAX] = "";
 
@@ -149,13 +161,61 @@ TEST(what_is_added_to_a_url_arrives_byte_by_byte)
     finish();
 }
 
+TEST(a_body_is_posted_whole_and_the_next_question_has_none)
+{
+    static const size_t sizes[] = {0, 1, 5000, 2000000, HTTP_POST_BYTES_MAX};
+    static uint8_t body[HTTP_POST_BYTES_MAX + 1];
+    char expected[64];
+
+    for (size_t i = 0; i < sizeof body; i++)
+        body[i] = (uint8_t)(i * 7 + i / 251);
+    begin();
+    snprintf(w.url, sizeof w.url, "%s/sent", http_server_address(w.server));
+    for (size_t i = 0; i < COUNT_OF(sizes); i++) {
+        struct bytes b = bytes_of(body, sizes[i]);
+        snprintf(expected, sizeof expected, "POST %zu %u", sizes[i], sum_of(b));
+        CHECK(http_client_post(w.client, 0, w.url, b, 0, PATIENCE_MS) == ACCORD_OK);
+        until_done((unsigned)i + 1);
+        CHECK(w.status == ACCORD_OK);
+        CHECK(strcmp(w.body, expected) == 0);
+    }
+    CHECK(http_client_post(w.client, 0, w.url, bytes_of(body, sizeof body), 0, PATIENCE_MS) ==
+          ACCORD_E_SIZE);
+    ask("/sent");
+    until_done(COUNT_OF(sizes) + 1);
+    CHECK(strcmp(w.body, "GET 0 0") == 0);
+    struct http_counts c;
+    http_server_count(w.server, &c);
+    CHECK(c.connections == 1); /* it was kept through all of it */
+    finish();
+}
+
+TEST(a_body_whose_line_is_busy_is_not_sent_and_one_under_way_ends_with_the_client)
+{
+    static uint8_t body[100000];
+
+    begin();
+    snprintf(w.url, sizeof w.url, "%s/sent", http_server_address(w.server));
+    struct bytes b = bytes_of(body, sizeof body);
+    CHECK(http_client_post(w.client, 0, w.url, b, 0, PATIENCE_MS) == ACCORD_OK);
+    CHECK(http_client_post(w.client, 0, w.url, b, 0, PATIENCE_MS) == ACCORD_E_BUSY);
+    CHECK(http_client_post(w.client, 1, "http://127.0.0.1:1/", b, 0, PATIENCE_MS) == ACCORD_OK);
+    CHECK(http_client_post(w.client, 2, w.url, b, /* delay_ms= */ 3600000, PATIENCE_MS) ==
+          ACCORD_OK);
+    wait_for(1, /* serve= */ false); /* who is not there delays nobody, and is not waited for */
+    CHECK(w.line == 1);
+    CHECK(w.status == ACCORD_E_DOWN);
+    finish();
+    CHECK(w.done == 1);
+}
+
 TEST(an_answer_that_is_too_long_is_none)
 {
     begin();
     ask("/large");
     until_done(1);
     CHECK(w.status == ACCORD_E_SIZE);
-    CHECK(strcmp(w.why, "its answer is longer than 4096 bytes") == 0);
+    CHECK(strcmp(w.why, "its answer is longer than 8192 bytes") == 0);
     finish();
 }
 

@@ -25,6 +25,19 @@ static const char full[] = "This node serves so many HTTP connections already as
 static const char too_long[] =
     "The request's head is longer than 32768 bytes: send a shorter URL, or fewer headers.\n";
 
+static const char body_too_long[] =
+    "The request's body is longer than this server takes: send less at once.\n";
+static const char body_without_length[] =
+    "The request does not say how long its body is: send a Content-Length, no chunks.\n";
+
+enum { BODY_BYTES_FIRST = 16384 };
+
+/* A request whose body comes. It takes memory as it does, whatever was announced. */
+struct incoming {
+    size_t bytes, capacity;
+    uint8_t *data;
+};
+
 /* One connection, from its accept on. */
 struct caller {
     struct http_server *server;
@@ -90,9 +103,11 @@ static enum MHD_Result gather_header(void *context, enum MHD_ValueKind kind, con
         r->fetch_site = value;
     } else if (strcasecmp(name, "transfer-encoding") == 0) {
         r->has_body = true;
+        r->is_chunked = true;
         r->length_count++;
     } else if (strcasecmp(name, "content-length") == 0) {
         r->has_body |= strcmp(value, "0") != 0;
+        r->body_bytes = strtoull(value, NULL, 10); /* libmicrohttpd has seen that it is one */
         r->length_count++;
     } else if (strcasecmp(name, "authorization") == 0 && value &&
                strncasecmp(value, "bearer ", 7) == 0) {
@@ -183,24 +198,91 @@ static enum MHD_Result handle(struct http_server *s, struct MHD_Connection *m,
     if (password)
         r->password = password;
     s->hooks.handle(s->hooks.context, r, &answer);
-    enum MHD_Result result = send_answer(m, &answer, r->has_body);
+    enum MHD_Result result = send_answer(m, &answer, r->has_body && !s->hooks.body_bytes_max);
     MHD_free(user);
     MHD_free(password);
     return result;
 }
 
-/* Called when the head is here, and again when the body would be: what announces a body is
- * answered before it comes, so that nobody waits for it. */
+/* ---- bodies --------------------------------------------------------------------------- */
+
+static bool incoming_add(struct incoming *in, const char *data, size_t bytes)
+{
+    size_t needed = in->bytes + bytes, capacity = in->capacity;
+
+    while (capacity < needed)
+        capacity = capacity ? 2 * capacity : BODY_BYTES_FIRST;
+    if (capacity > in->capacity) {
+        uint8_t *grown = realloc(in->data, capacity);
+        if (!grown)
+            return false;
+        in->data = grown;
+        in->capacity = capacity;
+    }
+    memcpy(in->data + in->bytes, data, bytes);
+    in->bytes += bytes;
+    return true;
+}
+
+static void incoming_free(struct incoming *in)
+{
+    free(in->data);
+    free(in);
+}
+
+/* At its head: who may not send it is told so before it comes. */
+static enum MHD_Result expect_body(struct http_server *s, struct MHD_Connection *m,
+                                   struct http_request *r, void **seen)
+{
+    const struct caller *caller = caller_of(m);
+
+    if (!caller || caller->late || r->length_count > 1 ||
+        head_bytes(m) > HTTP_REQUEST_BYTES_MAX)
+        return handle(s, m, r); /* which refuses it */
+    if (r->is_chunked)
+        return refuse(m, MHD_HTTP_LENGTH_REQUIRED, body_without_length);
+    if (r->body_bytes > s->hooks.body_bytes_max)
+        return refuse(m, MHD_HTTP_CONTENT_TOO_LARGE, body_too_long);
+    struct incoming *in = calloc(1, sizeof *in);
+    if (!in)
+        return MHD_NO;
+    *seen = in;
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct http_server *s, struct MHD_Connection *m,
+                                 struct http_request *r, struct incoming *in,
+                                 const char *upload, size_t *upload_bytes)
+{
+    size_t bytes = *upload_bytes;
+
+    *upload_bytes = 0;
+    if (bytes == 0) {
+        r->body = bytes_of(in->data, in->bytes);
+        return handle(s, m, r);
+    }
+    if (bytes > s->hooks.body_bytes_max - in->bytes || !incoming_add(in, upload, bytes))
+        return MHD_NO;
+    return MHD_YES;
+}
+
+/* Called when the head is here, again for each part of a body, and at last. Where bodies are
+ * not taken, what announces one is answered before it comes, so that nobody waits for it. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *m, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_bytes, void **seen)
 {
     struct http_request request = {.method = method, .path = url};
+    struct http_server *s = context;
 
     (void)version;
-    (void)upload;
-    *upload_bytes = 0;
     MHD_get_connection_values(m, MHD_HEADER_KIND, gather_header, &request);
+    if (request.has_body && s->hooks.body_bytes_max) {
+        if (*seen)
+            return take_body(s, m, &request, *seen, upload, upload_bytes);
+        return expect_body(s, m, &request, seen);
+    }
+    *upload_bytes = 0;
     if (!*seen && !request.has_body) {
         *seen = context;
         return MHD_YES;
@@ -277,8 +359,10 @@ static void on_completed(void *context, struct MHD_Connection *m, void **seen,
     struct http_server *s = context;
     struct caller *c = caller_of(m);
 
-    (void)seen;
     (void)code;
+    if (*seen && *seen != context)
+        incoming_free(*seen);
+    *seen = NULL;
     if (c)
         c->since_ms = uv_now(s->loop);
 }

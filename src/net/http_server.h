@@ -6,9 +6,10 @@
  * given limits. What it refuses by itself (malformed, too large) never comes to handle(). All
  * on the loop's thread; nothing here knows of caches.
  *
- * Limits: HTTP_REQUEST_BYTES_MAX of a request's head, HTTP_CONNECTIONS_MAX of a server, and
- * HTTP_SECONDS_MAX for each request: a connection on which that long no request came to its
- * answer's end, however slowly it sends or reads, is closed.
+ * Limits: HTTP_REQUEST_BYTES_MAX of a request's head, body_bytes_max of its body,
+ * HTTP_CONNECTIONS_MAX of a server, and HTTP_SECONDS_MAX for each request: a connection on
+ * which that long no request came to its answer's end, however slowly it sends or reads, is
+ * closed.
  */
 #ifndef ACCORD_NET_HTTP_SERVER_H
 #define ACCORD_NET_HTTP_SERVER_H
@@ -39,8 +40,11 @@ struct http_request {
     size_t host_count;         /* how often that header came */
     const char *origin;
     const char *fetch_site; /* Sec-Fetch-Site, which browsers send */
-    bool has_body;          /* it announced one; nobody reads it */
+    bool has_body;          /* it announced one */
+    struct bytes body;      /* where the server takes bodies; else nobody reads it */
     size_t length_count;    /* in how many ways; more than one never comes to handle() */
+    bool is_chunked;        /* the one of them that does not say how long it is */
+    uint64_t body_bytes;    /* as announced */
     const char *password;   /* of Authorization: Basic, or the token of Bearer */
     struct http_argument arguments[HTTP_ARGUMENTS_MAX];
     size_t argument_count; /* may be more than there is room for: refuse it */
@@ -63,6 +67,10 @@ struct http_server_hooks {
     void (*note)(void *context, const char *what, const char *why);
     /* Instead of a limit's default; 0: that. For tests. */
     unsigned seconds_max, connections_max;
+    /* Of a body, which then comes whole with its request; a longer one is refused (413), and so
+     * is one that does not say how long it is (411). 0: whoever announces one is answered
+     * before it comes, and the connection is closed. */
+    size_t body_bytes_max;
 };
 
 struct http_counts {

@@ -8,8 +8,10 @@
 struct world {
     uv_loop_t loop;
     struct http_server *server;
-    char seen[4096]; /* of the last request */
-    size_t body_bytes;
+    char seen[4096];     /* of the last request */
+    size_t body_bytes;   /* of the answer */
+    uint8_t taken[1024]; /* the body of the last request, where bodies are taken */
+    size_t taken_bytes;
     unsigned calls;
 };
 
@@ -28,22 +30,35 @@ static void handle(void *context, const struct http_request *r, struct http_answ
             r->arguments[i].name, (int)u64_min(r->arguments[i].value.size_bytes, 64),
             (const char *)r->arguments[i].value.data, r->arguments[i].value.size_bytes);
     snprintf(w->seen + used, sizeof w->seen - (size_t)used, " count=%zu", r->argument_count);
+    w->taken_bytes = r->body.size_bytes;
+    if (r->body.size_bytes > 0 && r->body.size_bytes <= sizeof w->taken)
+        memcpy(w->taken, r->body.data, r->body.size_bytes);
     w->calls++;
     a->status = 200;
     a->body = w->body_bytes ? bytes_of(zeros, w->body_bytes) : bytes_of_text("well\n");
 }
 
-static struct world *world_with(unsigned seconds_max, unsigned connections_max)
+static struct world *world_of(unsigned seconds_max, unsigned connections_max,
+                              size_t body_bytes_max)
 {
     struct world *w = calloc(1, sizeof *w);
     char why[NET_WHY_BYTES_MAX] = "";
 
     CHECK(w);
     CHECK(uv_loop_init(&w->loop) == 0);
-    struct http_server_hooks hooks = {w, handle, NULL, seconds_max, connections_max};
+    struct http_server_hooks hooks = {.context = w,
+                                      .handle = handle,
+                                      .seconds_max = seconds_max,
+                                      .connections_max = connections_max,
+                                      .body_bytes_max = body_bytes_max};
     CHECK(http_server_new(&w->server, &w->loop, "http://127.0.0.1:0", false, &hooks, why) ==
           ACCORD_OK);
     return w;
+}
+
+static struct world *world_with(unsigned seconds_max, unsigned connections_max)
+{
+    return world_of(seconds_max, connections_max, /* body_bytes_max= */ 0);
 }
 
 static struct visitor *visitor_of(struct world *w)
@@ -109,6 +124,96 @@ TEST(what_announces_a_body_is_answered_before_it_comes)
         CHECK(strstr(w->seen, "body=1"));
         visitor_free(g);
     }
+    world_free(w);
+}
+
+/* A POST of these bytes, sent in pieces of up to `piece`. */
+static void post(struct visitor *g, const uint8_t *body, size_t bytes, size_t piece)
+{
+    char head[128];
+
+    g->bytes = 0;
+    snprintf(head, sizeof head,
+             "POST /p HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n", bytes);
+    CHECK(visitor_send(g, head, strlen(head)));
+    for (size_t sent = 0; sent < bytes; sent += piece) {
+        (void)visitor_send(g, (const char *)body + sent, u64_min(piece, bytes - sent));
+        visitor_turn(g);
+    }
+    visitor_await(g, /* head_only= */ false);
+}
+
+TEST_SEEDS(a_body_comes_whole_however_it_was_cut_and_the_connection_stays, 10)
+{
+    struct world *w = world_of(0, 0, /* body_bytes_max= */ 100000);
+    struct visitor *g = visitor_of(w);
+    static uint8_t body[100000];
+
+    for (size_t i = 0; i < sizeof body; i++)
+        body[i] = (uint8_t)test_random(rng, 256);
+    for (unsigned i = 1; i <= 5; i++) {
+        size_t bytes = 1 + test_random(rng, sizeof w->taken);
+        post(g, body, bytes, 1 + test_random(rng, 300));
+        CHECK(visitor_was_told(g, 200, "well"));
+        CHECK(w->calls == i);
+        CHECK(w->taken_bytes == bytes);
+        CHECK(memcmp(w->taken, body, bytes) == 0);
+    }
+    post(g, body, sizeof body, sizeof body); /* as long as may be */
+    CHECK(visitor_was_told(g, 200, "well"));
+    CHECK(w->taken_bytes == sizeof body);
+    post(g, body, 0, 1);
+    CHECK(visitor_was_told(g, 200, "well"));
+    CHECK(w->taken_bytes == 0);
+    visitor_get(g, "/", ""); /* and what has none is asked on the same connection */
+    CHECK(visitor_was_told(g, 200, "well"));
+    CHECK(!g->closed);
+    CHECK(counts(w).connections == 1);
+    visitor_free(g);
+    world_free(w);
+}
+
+TEST(a_body_that_is_too_long_or_does_not_say_how_long_it_is_is_refused_before_it_comes)
+{
+    static const struct {
+        const char *header;
+        unsigned status;
+        const char *told;
+    } cases[] = {{"Content-Length: 101", 413, "longer than this server takes: send less"},
+                 {"Content-Length: 99999999999999999999", 413, ""},
+                 {"Transfer-Encoding: chunked", 411, "send a Content-Length, no chunks"}};
+    struct world *w = world_of(0, 0, /* body_bytes_max= */ 100);
+    char text[256];
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct visitor *g = visitor_of(w);
+        snprintf(text, sizeof text, "POST / HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n",
+                 cases[i].header);
+        visitor_ask(g, text);
+        CHECK(visitor_was_told(g, cases[i].status, cases[i].told));
+        visitor_free(g);
+    }
+    CHECK(w->calls == 0);
+    world_free(w);
+}
+
+TEST(who_goes_in_the_middle_of_a_body_is_heard_of_by_nobody)
+{
+    static const char text[] =
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20\r\n\r\n"
+        "0123456789012345678";
+    struct world *w = world_of(0, 0, /* body_bytes_max= */ 100);
+
+    for (size_t i = 0; i < sizeof text; i++) {
+        struct visitor *g = visitor_of(w);
+        CHECK(visitor_send(g, text, i));
+        visitor_free(g);
+    }
+    time_t end = visitor_now() + VISITOR_SECONDS;
+    while (counts(w).connections > 0 && visitor_now() < end)
+        uv_run(&w->loop, UV_RUN_NOWAIT);
+    CHECK(counts(w).connections == 0);
+    CHECK(w->calls == 0);
     world_free(w);
 }
 

@@ -304,7 +304,7 @@ static inline uint64_t house_hash(const struct house *h, uint64_t position)
 {
     if (position == 0 || position > h->newest)
         return 0;
-    return cursor_hash(0, position, h->log[position - 1].change.message) | 1;
+    return entry_hash(position, h->log[position - 1].change.message);
 }
 
 /* Another node writes a join or a beat into the log. */

@@ -200,7 +200,7 @@ void relay_side_heard(struct relay_side *s, const struct entry *e)
     relay_lock(s->relay);
     s->reached = u64_max(s->reached, e->position);
     s->met = e->position;
-    s->met_hash = cursor_hash(0, e->position, c->message) | 1;
+    s->met_hash = entry_hash(e->position, c->message);
     if (e->trust == TRUST_FULL && change_sets_max_stale(c))
         s->max_stale_ms = c->version;
     s->beat_wanted |= e->trust == TRUST_FULL && !of_members && c->nonce != 0;

@@ -378,11 +378,8 @@ static struct entry understood(const struct memory *m, const struct record *r)
 
     if (hand_skips(&m->settings.hand, e.position))
         return hand_skipped(e.position, e.change.message);
-    if (change_problem(&e.change)) {
-        e.change.op = CHANGE_CLEAR;
-        e.change.key = bytes_of(NULL, 0);
-        e.change.soft = e.change.has_version = e.change.has_fingerprint = false;
-    }
+    if (change_problem(&e.change))
+        change_stand_in(&e.change, 0, /* ignorable= */ false);
     return e;
 }
 

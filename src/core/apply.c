@@ -402,6 +402,8 @@ void apply_entries(struct core *c, const struct entry *entries, size_t count)
     trust_step(c);
     /* Entries that come while no ATTACH was answered are of a log we have given up. */
     for (size_t i = 0; i < count && c->link == LINK_UP; i++) {
+        ASSERT(entries[i].change.sequence <=
+               CHANGE_SEQUENCE_MAX); /* buses let nothing more by */
         hand_take(&c->settings.hand, entries[i].position);
         apply_entry(c, &entries[i]);
     }

@@ -78,6 +78,8 @@ const char *change_problem(const struct change *c)
         return "the origin is longer than 64 bytes";
     if (c->about.size_bytes > CHANGE_ABOUT_BYTES_MAX)
         return "about is longer than 512 bytes";
+    if (c->sequence > CHANGE_SEQUENCE_MAX)
+        return "the sequence is above 9223372036854775807";
     return NULL;
 }
 
@@ -373,6 +375,11 @@ void change_stand_in(struct change *c, size_t scope_bytes, bool ignorable)
                            .sequence = c->sequence};
 
     ASSERT(scope_bytes <= c->key.size_bytes);
+    if (c->sequence > CHANGE_SEQUENCE_MAX) {
+        wider.origin = bytes_of(NULL, 0);
+        wider.incarnation = (struct id128){0, 0};
+        wider.sequence = 0;
+    }
     if (ignorable) {
         wider.op = CHANGE_BEAT;
     } else if (named) {

@@ -49,7 +49,7 @@ struct change {
     /* Empty origin: written by a person or a trigger; foreign to all, outside all sequences. */
     struct bytes origin; /* the node's name */
     struct id128 incarnation;
-    uint64_t sequence; /* 1, 2, … without holes within one incarnation */
+    uint64_t sequence; /* 1, 2, … without holes within one incarnation; CHANGE_SEQUENCE_MAX */
 
     /* JOIN and BEAT; the nonce of a removal: not 0 asks every node to beat at once. */
     uint64_t nonce;        /* fresh; finds the sending time at the sender (never 0) */
@@ -134,6 +134,10 @@ enum {
     CHANGE_RECORD_BYTES_MAX = KEY_BYTES_MAX + 1024,
 };
 
+/* No sender counts so far: what says more is forged or damaged. The number after it is one,
+ * too: who adds to a sequence need not look. */
+#define CHANGE_SEQUENCE_MAX ((uint64_t)INT64_MAX)
+
 /* Writes `c` as one record. ACCORD_E_SIZE: does not fit, or key, origin or about too long;
  * nothing written. */
 MUST_CHECK int change_encode(const struct change *c, uint8_t *out, size_t out_bytes,
@@ -156,7 +160,8 @@ MUST_CHECK bool change_record_message(struct bytes record, struct id128 *out);
  * namespace that the first bytes of its key name, or of everything; or, where its writer says
  * that it may be ignored, a beat that tells nothing. Who wrote it, its sequence and its message
  * stay: else its writer's next change would show a gap, and nodes of the two versions would
- * take each other for diverged. See docs/format/versions.txt. */
+ * take each other for diverged. A sequence that no sender reaches makes it nobody's. See
+ * docs/format/versions.txt. */
 void change_stand_in(struct change *c, size_t scope_bytes, bool ignorable);
 
 /* The same where a bus carries the op as a word. One of a later version begins so, where who
@@ -176,7 +181,7 @@ bool change_is_signed(const struct change *c);
 bool change_accepts_unsigned(const struct change *c);
 
 /* Says what is wrong with a change that a person or program wrote, or NULL: key lengths, an op
- * without its key. Static text. */
+ * without its key, a number out of bounds. Static text. */
 const char *change_problem(const struct change *c);
 
 #endif

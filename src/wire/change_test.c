@@ -352,6 +352,24 @@ TEST(change_problem_tells_people_what_they_wrote_wrongly)
     CHECK(change_problem(&c));
 }
 
+/* Else the number after it would be none, and arithmetic of the core a wrong answer. */
+TEST(a_sequence_that_no_sender_reaches_makes_a_change_nobodys)
+{
+    struct change c = {.op = CHANGE_REMOVE,
+                       .key = bytes_of_text("user:7"),
+                       .message = {3, 4},
+                       .origin = bytes_of_text("web1"),
+                       .incarnation = {5, 6},
+                       .sequence = CHANGE_SEQUENCE_MAX};
+
+    CHECK(!change_problem(&c));
+    c.sequence++;
+    CHECK(strstr(change_problem(&c), "9223372036854775807"));
+    change_stand_in(&c, 0, false);
+    CHECK(!change_problem(&c) && c.op == CHANGE_CLEAR && c.message.low == 4);
+    CHECK(c.sequence == 0 && c.origin.size_bytes == 0 && id128_is_none(c.incarnation));
+}
+
 TEST_SEEDS(position_reads_back_as_it_was_printed, 200)
 {
     char text[POSITION_TEXT_BYTES_MAX];

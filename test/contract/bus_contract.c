@@ -290,7 +290,7 @@ CLAUSE(bus_B5_brings_every_field_out_as_it_went_in)
                 .wall_ms = numbers[i] >> 1,
                 .origin = bytes_of(text, NODE_NAME_BYTES_MAX - i),
                 .incarnation = {numbers[i], i + 1},
-                .sequence = numbers[i],
+                .sequence = numbers[i] >> 1,
                 .nonce = numbers[i],
                 .applied = numbers[i],
                 .applied_hash = numbers[i],

@@ -51,12 +51,13 @@ until_true() {
 fresh() { "$accord" status --socket "$1" | grep -q '^fresh'; }
 
 # node_start NAME [FLAGS…]: a node of its own socket $tmp/NAME.sock on the bus $bus; its process is in
-# $node_pid. Waits until it is fresh.
+# $node_pid. Waits until it is fresh. Gives a busy machine $publish_timeout to publish.
+publish_timeout=20s
 node_start() {
     node_name=$1
     shift
     "$accord" serve --name "$node_name" --bus "sqlite:$bus" \
-        --socket "$tmp/$node_name.sock" --memory 16M --publish-timeout 20s "$@" \
+        --socket "$tmp/$node_name.sock" --memory 16M --publish-timeout "$publish_timeout" "$@" \
         >>"$tmp/$node_name.log" 2>&1 </dev/null &
     node_pid=$!
     node_pids="$node_pids $node_pid"

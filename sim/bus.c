@@ -20,6 +20,7 @@ void bus_begin(struct sim *s)
     b->servers[0].used = b->servers[0].alive = true;
     b->servers[0].log = (struct id128){++b->logs, 0xacc0};
     b->servers[0].epoch = ++b->epochs;
+    b->servers[0].max_stale_ns = b->servers[0].max_stale_before_ns = s->plan.max_stale_ns;
 }
 
 struct server *bus_primary(struct sim *s)
@@ -171,6 +172,10 @@ static void append(struct sim *s, struct server *v, struct record *r)
         ASSERT(v->slots);
     }
     v->newest += 1 + rng_below(&s->rng, s->plan.position_gap + 1);
+    if (change_sets_max_stale(&r->change)) {
+        v->max_stale_ns = r->change.version * NS_PER_MS;
+        v->max_stale_before_ns = change_max_stale_before(&r->change) * NS_PER_MS;
+    }
     uint64_t before = v->count > v->first ? v->slots[v->count - 1].record->serial : 0;
     v->slots[v->count++] = (struct slot){.record = r,
                                          .position = v->newest,
@@ -179,7 +184,9 @@ static void append(struct sim *s, struct server *v, struct record *r)
                                          .epoch = v->epoch,
                                          .index = ++v->entries,
                                          .taking = ++s->bus.takings,
-                                         .before = before};
+                                         .before = before,
+                                         .max_stale_ns = v->max_stale_ns,
+                                         .max_stale_before_ns = v->max_stale_before_ns};
     r->position[v - s->bus.servers] = v->newest;
 }
 
@@ -207,8 +214,10 @@ uint64_t bus_take_from(struct sim *s, size_t server, const struct change *c, enu
         return r->position[server]; /* B12 */
     append(s, v, r);
     trace(s, TRACE_TAKEN, NO_HOST, NO_KEY, c->op, v->newest);
-    if (!v->deposed)
+    if (!v->deposed) {
         acknowledge(s, r);
+        bound_note(s, v->max_stale_ns);
+    }
     if (trust == TRUST_FULL || trust == TRUST_UNSIGNED)
         call_taken(s, c);
     ping_taken(s, c);
@@ -246,6 +255,9 @@ static void forget_slots(struct sim *s, struct server *v, size_t from)
     v->entries -= v->count - from;
     v->count = from;
     v->newest = from > v->first ? v->slots[from - 1].position : v->pruned_to;
+    v->max_stale_ns = from > 0 ? v->slots[from - 1].max_stale_ns : s->plan.max_stale_ns;
+    v->max_stale_before_ns =
+        from > 0 ? v->slots[from - 1].max_stale_before_ns : s->plan.max_stale_ns;
 }
 
 static size_t spare_server(struct sim *s)
@@ -299,6 +311,7 @@ void bus_failover(struct sim *s, size_t lost, bool split)
     size_t kept = w->count - w->first;
     forget_slots(s, w, w->count - (lost < kept ? lost : kept));
     w->epoch = ++s->bus.epochs;
+    bound_note(s, w->max_stale_ns);
     s->bus.primary = to;
     SOMETIMES(lost > 0 && kept > 0, "bus: failover lost a tail");
     v->deposed = true;
@@ -320,7 +333,7 @@ void bus_failover(struct sim *s, size_t lost, bool split)
 /* Until all have noticed, positions that they have passed are given away a second time. */
 static void excuse_all(struct sim *s)
 {
-    uint64_t until_ns = s->now_ns + 3 * s->plan.max_stale_ns + 2 * s->plan.bus_timeout_ns;
+    uint64_t until_ns = s->now_ns + 3 * s->plan.most_stale_ns + 2 * s->plan.bus_timeout_ns;
 
     for (size_t k = 0; k < KEYS; k++)
         check_strict_forget(&s->check, k);
@@ -343,6 +356,7 @@ void bus_truncate(struct sim *s, size_t lost, bool says_so)
     if (!says_so && from < v->count)
         excuse_all(s);
     forget_slots(s, v, from);
+    bound_note(s, v->max_stale_ns);
     if (says_so)
         v->epoch = ++s->bus.epochs;
     SOMETIMES(says_so, "bus: truncated with a new epoch");
@@ -392,6 +406,8 @@ void bus_replace(struct sim *s)
         return;
     forget_slots(s, v, v->first);
     v->first = v->count = 0;
+    v->max_stale_ns = v->max_stale_before_ns = s->plan.max_stale_ns;
+    bound_note(s, v->max_stale_ns);
     v->newest = v->pruned_to = v->entries = 0;
     v->log = (struct id128){++s->bus.logs, 0xacc0};
     v->epoch = ++s->bus.epochs;
@@ -401,7 +417,7 @@ void bus_replace(struct sim *s)
 void bus_prune(struct sim *s)
 {
     struct server *v = &s->bus.servers[s->bus.primary];
-    uint64_t view_ns = s->now_ns - 8 * s->plan.max_stale_ns;
+    uint64_t view_ns = s->now_ns - 8 * s->plan.most_stale_ns;
 
     while (v->first + 1 < v->count &&
            v->slots[v->first].taken_ns < u64_min(view_ns, s->now_ns - s->plan.retain_ns)) {

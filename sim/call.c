@@ -134,19 +134,18 @@ struct call *call_make(struct sim *s, struct host *h, const struct request *r, s
     struct call *c = &s->calls[index];
     struct letter *l = letter_new(s, EVENT_REQUEST);
 
-    *c = (struct call){
-        .request = *r,
-        .task = TASKS_MAX,
-        .first = SIZE_MAX,
-        .host = h->index,
-        .cache = h->daemon.cache->id,
-        .generation = h->daemon.generation,
-        .client = r->client,
-        .asked_ns = s->now_ns,
-        .asked_clock_ns = clock_ns,
-        .since_ns = clock_since(&h->clock, u64_sub_sat(clock_ns, key_max_stale_ns(s, key))),
-        .excused = host_is_excused(s, h),
-        .key = key};
+    *c = (struct call){.request = *r,
+                       .task = TASKS_MAX,
+                       .first = SIZE_MAX,
+                       .host = h->index,
+                       .cache = h->daemon.cache->id,
+                       .generation = h->daemon.generation,
+                       .client = r->client,
+                       .asked_ns = s->now_ns,
+                       .asked_clock_ns = clock_ns,
+                       .since_ns = bound_since(s, h, key),
+                       .excused = host_is_excused(s, h),
+                       .key = key};
     copy_keys(c, r);
     c->request.id = index;
     if (r->op == REQUEST_SYNC || r->op == REQUEST_FRESHEN)
@@ -206,7 +205,7 @@ static struct change change_of(const struct sim *s, const struct call *c, size_t
                                                                        : CHANGE_NAMESPACE,
                             .key = key,
                             .wall_ms = first_of(s, c)->wall,
-                            .has_version = r->has_version && op == REQUEST_REMOVE,
+                            .has_version = r->has_version && op != REQUEST_REMOVE_TAG,
                             .version = r->version};
 
     return change;
@@ -388,6 +387,7 @@ void call_reply(struct sim *s, struct host *h, const struct reply *r)
         ping_replied(s, h, c, r);
     else
         caught_up(s, h, c, r);
+    operator_replied(s, h, c, r);
     task_answered(s, c, r);
 }
 

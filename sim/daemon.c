@@ -777,7 +777,7 @@ void daemon_kill(struct sim *s, struct host *h)
     link_reset(s, h);
     if (check_has_hole(&s->check, h->index)) /* readers have its segment still */
         h->excused_until_ns =
-            u64_max(h->excused_until_ns, s->now_ns + 2 * s->plan.max_stale_ns);
+            u64_max(h->excused_until_ns, s->now_ns + 2 * s->plan.most_stale_ns);
     check_host_gone(&s->check, h->index);
     if (!s->over)
         call_abandon(s, h->index);

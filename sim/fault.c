@@ -106,7 +106,7 @@ static void freeze(struct sim *s, struct host *h, uint64_t for_ns)
  * time that one lease can rest on (member_ttl and what a slow clock makes of it). */
 static void vm_pause(struct sim *s, struct host *h)
 {
-    uint64_t window_ns = 7 * s->plan.max_stale_ns, most_ns = s->plan.max_stale_ns / 4;
+    uint64_t window_ns = 7 * s->plan.most_stale_ns, most_ns = s->plan.least_stale_ns / 4;
 
     if (host_is_frozen(s, h))
         return;
@@ -409,7 +409,7 @@ static void end_server(struct sim *s, size_t index)
         if (h->link.server == index)
             link_lose(s, h);
         if (h->excused_until_ns == UINT64_MAX)
-            h->excused_until_ns = s->now_ns + 2 * s->plan.max_stale_ns;
+            h->excused_until_ns = s->now_ns + 2 * s->plan.most_stale_ns;
     }
 }
 

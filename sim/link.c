@@ -165,7 +165,8 @@ static void attach_arrives(struct sim *s, struct host *h)
     l->event.attached.after = after;
     k->given = u64_max(k->given, k->resume ? k->cursor.position : after);
     l->event.attached.head = v->newest;
-    l->event.attached.max_stale_ns = s->plan.max_stale_ns;
+    l->event.attached.max_stale_ns = v->max_stale_ns;
+    l->event.attached.max_stale_before_ns = v->max_stale_before_ns;
     l->event.attached.resumed = k->resume;
     if (!k->resume)
         k->anew_head = v->newest;
@@ -179,7 +180,7 @@ static void attach_arrives(struct sim *s, struct host *h)
                                 .position = k->read_position,
                                 .message = k->read_message};
     if (!v->deposed && h->excused_until_ns == UINT64_MAX)
-        h->excused_until_ns = s->now_ns + 2 * s->plan.max_stale_ns;
+        h->excused_until_ns = s->now_ns + 2 * s->plan.most_stale_ns;
     if (v->deposed)
         h->excused_until_ns = UINT64_MAX;
     read_letter(s, h, l, sim_delay_ns(s));

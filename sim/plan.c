@@ -6,7 +6,7 @@
 
 const char *const theme_words[THEMES] = {"none", "lease",    "strict",  "reuse", "hole",
                                          "heir", "fence",    "shorter", "holes", "ping",
-                                         "cut",  "stranger", "space",   "moved"};
+                                         "cut",  "stranger", "space",   "moved", "operator"};
 
 static void draw_fleet(struct plan *p, struct rng *r)
 {
@@ -42,6 +42,8 @@ static void draw_bounds(struct plan *p, struct rng *r)
     p->tight_ns = tight ? rng_between(r, p->max_stale_ns / 3, p->max_stale_ns) : UINT64_MAX;
     if (p->theme == THEME_SPACE)
         p->tight_ns = p->max_stale_ns / 3;
+    if (tight) /* a larger one than the cluster's is refused */
+        p->tight_ns = u64_min(p->tight_ns, p->least_stale_ns);
 }
 
 static void draw_load(struct plan *p, struct rng *r)
@@ -512,6 +514,34 @@ static void bend_to_moved(struct plan *p, struct rng *r)
     p->live_ns = 30 * p->max_stale_ns;
 }
 
+/* Chance would seldom have the worlds in which most rests on max_stale, and on versions. */
+static void bend_to_operator(struct plan *p, struct rng *r)
+{
+    uint64_t dice = rng_below(r, 5);
+
+    if (dice == 0)
+        bend_to_lease(p, r);
+    if (dice == 1)
+        bend_to_strict(p, r);
+    if (dice == 2)
+        bend_to_fence(p, r);
+}
+
+/* By dice of its own, as a theme. A quiet world may lose no lease, as one does that is lowered.
+ */
+static void draw_operator(struct plan *p, struct rng dice)
+{
+    uint64_t ms = p->max_stale_ns / NS_PER_MS;
+
+    rng_next(&dice);
+    if (p->quiet)
+        return;
+    p->least_stale_ns = u64_max(500, ms / (1 + rng_below(&dice, 4))) * NS_PER_MS;
+    p->most_stale_ns = ms * (1 + rng_below(&dice, 4)) * NS_PER_MS;
+    p->operator_every_ns = p->max_stale_ns / 4 + rng_skewed(&dice, 12 * p->max_stale_ns);
+    p->clear_permille = (unsigned)rng_below(&dice, 600);
+}
+
 static enum theme theme_of(uint64_t dice)
 {
     return dice < 58   ? THEME_NONE
@@ -528,12 +558,13 @@ static enum theme theme_of(uint64_t dice)
 static void bend(struct plan *p, struct rng dice, enum theme wanted)
 {
     static void (*const benders[THEMES])(struct plan *, struct rng *) = {
-        [THEME_LEASE] = bend_to_lease,     [THEME_STRICT] = bend_to_strict,
-        [THEME_REUSE] = bend_to_reuse,     [THEME_HOLE] = bend_to_hole,
-        [THEME_HEIR] = bend_to_heir,       [THEME_FENCE] = bend_to_fence,
-        [THEME_SHORTER] = bend_to_shorter, [THEME_HOLES] = bend_to_holes,
-        [THEME_CUT] = bend_to_cut,         [THEME_STRANGER] = bend_to_stranger,
-        [THEME_SPACE] = bend_to_space,     [THEME_MOVED] = bend_to_moved};
+        [THEME_LEASE] = bend_to_lease,      [THEME_STRICT] = bend_to_strict,
+        [THEME_REUSE] = bend_to_reuse,      [THEME_HOLE] = bend_to_hole,
+        [THEME_HEIR] = bend_to_heir,        [THEME_FENCE] = bend_to_fence,
+        [THEME_SHORTER] = bend_to_shorter,  [THEME_HOLES] = bend_to_holes,
+        [THEME_CUT] = bend_to_cut,          [THEME_STRANGER] = bend_to_stranger,
+        [THEME_SPACE] = bend_to_space,      [THEME_MOVED] = bend_to_moved,
+        [THEME_OPERATOR] = bend_to_operator};
 
     rng_next(&dice);
     enum theme theme = theme_of(rng_below(&dice, 100));
@@ -544,8 +575,10 @@ static void bend(struct plan *p, struct rng dice, enum theme wanted)
         benders[p->theme](p, &dice);
 }
 
-void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, enum theme theme)
+void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, enum theme theme,
+               bool operator_is_there)
 {
+    struct rng operator_dice = {.state = r->state ^ 0x9fb21c651e98df25ull};
     struct rng dice = {.state = r->state ^ 0xd1342543de82ef95ull};
 
     *p = (struct plan){.quiet = rng_below(r, 40) == 0,
@@ -567,9 +600,12 @@ void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, e
         draw_scenario(p, r, scenario);
     else
         bend(p, dice, theme);
+    p->least_stale_ns = p->most_stale_ns = p->max_stale_ns;
+    if (operator_is_there)
+        draw_operator(p, operator_dice);
     draw_bounds(p, r);
     /* Convergence is promised for then: what is cut is seen to be whole (a bus call's timeout
      * and the longest pause between attempts to attach), the clocks are 10 % wrong, a silent
      * namesake is forgotten, and three leases are asked for. */
-    p->heal_ns = 2 * p->bus_timeout_ns + 8 * NS_PER_S + 8 * p->max_stale_ns;
+    p->heal_ns = 2 * p->bus_timeout_ns + 8 * NS_PER_S + 8 * p->most_stale_ns;
 }

@@ -182,9 +182,11 @@ static void judge(struct sim *s, struct reader_process *p, size_t i, uint64_t si
     SOMETIMES(r->state == ACCORD_NEGATIVE, "read: negative");
     SOMETIMES(r->refresh, "read: wants a refresh");
     SOMETIMES(is_fresh(r) && p->cache != h->daemon.cache, "read: fresh after its daemon died");
-    SOMETIMES(is_fresh(r) && key_max_stale_ns(s, key) < s->plan.max_stale_ns,
+    SOMETIMES(is_fresh(r) &&
+                  key_max_stale_ns(s, key, s->plan.max_stale_ns) < s->plan.max_stale_ns,
               "read: fresh by a bound of its namespace");
-    SOMETIMES(r->state == ACCORD_STALE && key_max_stale_ns(s, key) < s->plan.max_stale_ns &&
+    SOMETIMES(r->state == ACCORD_STALE &&
+                  key_max_stale_ns(s, key, s->plan.max_stale_ns) < s->plan.max_stale_ns &&
                   reader_deadline_ns(&p->cache->reader, NULL, NULL) > 0,
               "read: stale by a bound of its namespace");
     SOMETIMES(is_fresh(r) && is_inherited(s, p, r), "read: fresh, of what was inherited");
@@ -348,9 +350,7 @@ void reader_happens(struct sim *s, const struct happening *x)
         p->start_ns = s->now_ns;
         p->dropped_ns = p->cache->dropped_ns;
         for (size_t i = 0; i < p->count; i++)
-            p->since_ns[i] =
-                clock_since(&h->clock, u64_sub_sat(clock_at(&h->clock, s->now_ns),
-                                                   key_max_stale_ns(s, p->keys[i])));
+            p->since_ns[i] = bound_since(s, h, p->keys[i]);
         p->excused = host_is_excused(s, h);
         step_enter(s, h, draw_steps(s, p));
         ended = fiber_start(&p->fiber, read_body, p);

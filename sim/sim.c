@@ -159,6 +159,9 @@ static void happen(struct sim *s, const struct happening *x)
     case HAPPEN_STRANGER:
         stranger_happens(s);
         break;
+    case HAPPEN_OPERATOR:
+        operator_happens(s);
+        break;
     default:
         fault_happens(s, x);
     }
@@ -217,7 +220,8 @@ static void begin(struct sim *s, uint64_t seed)
     s->check.context = s;
     s->check.failed = check_failed;
     check_begin(&s->check, KEYS);
-    plan_draw(&s->plan, &s->rng, s->scenario, s->theme);
+    plan_draw(&s->plan, &s->rng, s->scenario, s->theme, operator_is_there(s));
+    bound_begin(s);
     s->ends_ns = s->now_ns + s->plan.live_ns;
     bus_begin(s);
     begin_hosts(s);
@@ -225,6 +229,7 @@ static void begin(struct sim *s, uint64_t seed)
     task_begin(s);
     ping_begin(s);
     stranger_begin(s);
+    operator_begin(s);
     fault_begin(s);
 }
 

@@ -10,7 +10,8 @@
  *     heir.c       what a restart inherits        call.c    requests and their answers
  *     scene.c      scenarios, as on real processes
  *     fault.c      whatever goes wrong            trace.c   what happened, for people
- *     stranger.c   entries without a key
+ *     stranger.c   entries without a key          operator.c  who runs the cluster
+ *     bound.c      how old a read may be
  *     check*.c     was every promise kept?        fiber.c   stopping between two loads
  *     memory.c     large, zeroed, and cheap
  *
@@ -44,6 +45,7 @@ enum {
     CLOCK_CHANGES_MAX = 64,
     VALUE_BYTES_LARGE = 50000,
     READ_KEYS_MAX = 3,
+    TERMS_MAX = 256, /* changes of max_stale in one run */
     TRACE_MAX = 1 << 16
 };
 
@@ -120,6 +122,7 @@ enum theme {
     THEME_STRANGER, /* signed changes, and entries of who has no key; never by chance */
     THEME_SPACE,    /* namespaces, their bounds and removals, and no tags; never by chance */
     THEME_MOVED,    /* entries that are moved in the log in silence; never by chance */
+    THEME_OPERATOR, /* any world, and who runs the cluster; see operator.c */
     THEMES
 };
 extern const char *const theme_words[THEMES];
@@ -159,10 +162,15 @@ struct plan {
     bool signing;              /* who has no key is a stranger, and writes that often */
     uint64_t stranger_every_ns;
     uint32_t unsigned_removals; /* a second */
+    uint64_t
+        operator_every_ns; /* mean, between two requests of an operator; 0: there is none */
+    uint64_t least_stale_ns, most_stale_ns; /* between which max_stale changes */
+    unsigned clear_permille;                /* of those: of a namespace, up to a version */
 };
-/* `scenario` or NULL; `theme` or THEME_NONE: chance decides. */
-void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario,
-               enum theme theme);
+/* `scenario` or NULL; `theme` or THEME_NONE: chance decides. With an operator all else is drawn
+ * as without. */
+void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, enum theme theme,
+               bool operator_is_there);
 
 /* ---- clock.c ------------------------------------------------------------------------------
  */
@@ -196,6 +204,7 @@ struct slot {
     struct record *record;
     uint64_t position, taken_ns;
     uint64_t log, epoch, index, taking, before; /* of the log: see check_entry() */
+    uint64_t max_stale_ns, max_stale_before_ns; /* as of this entry */
 };
 _Static_assert(KEYS <= 32, "a bit for each key");
 struct server {
@@ -203,6 +212,7 @@ struct server {
     uint64_t locked_until_ns; /* another program holds its write lock */
     struct id128 log;
     uint64_t epoch, newest, pruned_to, entries; /* entries: ever taken */
+    uint64_t max_stale_ns, max_stale_before_ns; /* of the cluster, as attach() tells */
     struct slot *slots;
     size_t first, count, capacity; /* slots[first, count) are retained */
 };
@@ -480,6 +490,7 @@ enum happening_kind {
     HAPPEN_NEW_ASK,
     HAPPEN_NEW_PING,
     HAPPEN_STRANGER,
+    HAPPEN_OPERATOR,
     HAPPEN_FAULT,
     HAPPEN_SCENE, /* a step of the scenario */
     HAPPEN_UNCUT,
@@ -503,6 +514,11 @@ struct region {
     size_t chunk, count, used;
 };
 
+/* The cluster's max_stale from then on. */
+struct term {
+    uint64_t at_ns, max_stale_ns;
+};
+
 struct failure {
     bool failed;
     char promise[32], text[600];
@@ -511,7 +527,10 @@ struct failure {
 struct sim {
     uint64_t seed;
     struct rng rng;
-    struct rng ping_rng; /* of its own: worlds without pings stay what they were */
+    struct rng ping_rng;     /* of its own: worlds without pings stay what they were */
+    struct rng operator_rng; /* as well */
+    struct term terms[TERMS_MAX];
+    size_t term_count;
     uint64_t now_ns, wall, orders, ends_ns;
     bool healing, over;
     struct plan plan;
@@ -660,7 +679,9 @@ bool key_keeps_unsure(size_t key);
 size_t
 key_of_replica(struct sim *s); /* one of those that are loaded from a replica that lags */
 size_t key_of_space(struct sim *s);
-uint64_t key_max_stale_ns(const struct sim *s, size_t key);
+size_t key_of_order(void); /* of the namespace with one order of versions */
+/* Where the cluster's is that. */
+uint64_t key_max_stale_ns(const struct sim *s, size_t key, uint64_t max_stale_ns);
 bool key_is_protected(size_t key); /* P1 and P3 are promised for how it is used */
 size_t value_write(const struct sim *s, size_t key, uint64_t version, uint8_t *to);
 bool value_is_negative(size_t key, uint64_t version);
@@ -681,6 +702,19 @@ void call_reply(struct sim *s, struct host *h, const struct reply *r);
 /* ---- stranger.c ---- */
 void stranger_begin(struct sim *s);
 void stranger_happens(struct sim *s);
+/* ---- bound.c ---- */
+void bound_begin(struct sim *s);
+void bound_note(struct sim *s, uint64_t max_stale_ns); /* the cluster's, from now on */
+bool bound_has_room(const struct sim *s);
+/* Of what was acknowledged before that moment, a read that begins now at that host misses
+ * nothing. */
+uint64_t bound_since(const struct sim *s, const struct host *h, size_t key);
+/* ---- operator.c ---- */
+bool operator_is_there(const struct sim *s);
+void operator_begin(struct sim *s);
+void operator_happens(struct sim *s);
+void operator_replied(struct sim *s, struct host *h, const struct call *c,
+                      const struct reply *r);
 /* ---- ping.c ---- */
 void ping_begin(struct sim *s);
 void ping_happens(struct sim *s, const struct happening *x);

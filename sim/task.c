@@ -55,10 +55,9 @@ static void declare_spaces(struct sim *s)
     s->spaces[SPACES - 1].max_stale_ns = s->plan.tight_ns;
 }
 
-uint64_t key_max_stale_ns(const struct sim *s, size_t key)
+uint64_t key_max_stale_ns(const struct sim *s, size_t key, uint64_t max_stale_ns)
 {
-    return key == KEY_TIGHT ? u64_min(s->plan.tight_ns, s->plan.max_stale_ns)
-                            : s->plan.max_stale_ns;
+    return key == KEY_TIGHT ? u64_min(s->plan.tight_ns, max_stale_ns) : max_stale_ns;
 }
 
 /* Of a namespace in which an outage degrades to a short ttl, and no fence may refuse. */
@@ -290,6 +289,11 @@ size_t key_of_replica(struct sim *s)
     if (rng_chance(&s->rng, s->plan.lsn_permille))
         return KEY_LSN;
     return KEY_LAGGING + rng_below(&s->rng, KEY_ROW - KEY_LAGGING + 1);
+}
+
+size_t key_of_order(void)
+{
+    return KEY_LSN;
 }
 
 /* The one with a bound of its own most of all. */

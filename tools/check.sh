@@ -121,7 +121,7 @@ simulate() {
     run "sim scenarios" tools/sim_scenarios.sh
     run "sim paths" build/sim/accord-sim --from 1 --seeds 400 --must-reach
     run "sim strangers" build/sim/accord-sim --theme stranger --from 1 --seeds 60
-    for theme in holes cut ping space moved; do # never by chance, like strangers
+    for theme in holes cut ping space moved operator; do # never by chance, like strangers
         run "sim $theme" build/sim/accord-sim --theme $theme --from 1 --seeds 20
     done
     run "sim fresh" build/sim/accord-sim --seconds 30 --from "$(fresh_seeds)"

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
-/* sim [--seeds N] [--seconds S] [--from SEED] [--kept FILE] [--hash] [--must-reach]
+/* sim [--seeds N] [--seconds S] [--from SEED] [--kept FILE] [--hash] [--must-reach] [--pairs]
  *     [--theme NAME] [--scenario FILE] [SEED]
  *
  * Without a SEED: runs many, and prints what they did. With one: runs that, with its trace. A
  * failure prints its seed and the end of its trace, and the exit status is 1. With a scenario
  * its steps are done instead of faults by chance. With a theme every world has that one, as far
- * as it can be bent to any (plan.c). */
-#include "sim/sim.h"
+ * as it can be bent to any (plan.c). With --pairs it says of each two kinds of faults in how
+ * many runs they met; with --must-reach all must have. */
+#include "sim/pairs.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -63,6 +64,7 @@ static bool run_seed(uint64_t seed)
     running = false;
     for (size_t i = 0; i < FAULT_KINDS; i++)
         total[i] += sim.faults[i];
+    pairs_add(sim.faults);
     if (!sim.failure.failed)
         return true;
     tell_failure(&sim);
@@ -90,7 +92,7 @@ static size_t tell_unreached(void)
         if (total[i] == 0)
             printf("never struck: %s\n", fault_words[i]), unreached++;
     printf("%" PRIu64 " rare paths, %zu of them never reached\n", count, unreached);
-    return unreached;
+    return unreached + pairs_tell_unmet();
 }
 
 static void tell_sums(double took)
@@ -115,7 +117,7 @@ static void tell_sums(double took)
 struct options {
     uint64_t seeds, seconds, from, seed;
     const char *kept, *scenario;
-    bool one, hash, must_reach, go_on;
+    bool one, hash, must_reach, go_on, pairs;
 };
 
 static bool number(const char *text, uint64_t *out)
@@ -144,6 +146,8 @@ static bool parse(int argc, char **argv, struct options *o)
             o->hash = true;
         else if (strcmp(a, "--must-reach") == 0)
             o->must_reach = true;
+        else if (strcmp(a, "--pairs") == 0)
+            o->pairs = true;
         else if (strcmp(a, "--go-on") == 0)
             o->go_on = true;
         else if (strcmp(a, "--kept") == 0)
@@ -224,13 +228,13 @@ static int run_many(const struct options *o)
     }
     if (!o->hash)
         tell_sums(seconds() - began);
+    if (o->pairs)
+        pairs_tell();
     size_t unreached = o->hash ? 0 : tell_unreached();
-    if (o->must_reach)
-        failed += unreached;
     if (!o->hash)
         printf("seeds: %" PRIu64 " passed, %" PRIu64 " failed, 0 skipped\n",
                sim.sum.runs - failed, failed);
-    return failed > 0;
+    return failed > 0 || (o->must_reach && unreached > 0);
 }
 
 static bool open_scenario(const char *file)
@@ -291,9 +295,10 @@ int main(int argc, char **argv)
     int status;
 
     if (!parse(argc, argv, &o)) {
-        fprintf(stderr,
-                "usage: sim [--seeds N] [--seconds S] [--from SEED] [--go-on] [--hash] "
-                "[--must-reach] [--kept FILE] [--theme NAME] [--scenario FILE] [SEED]\n");
+        fprintf(
+            stderr,
+            "usage: sim [--seeds N] [--seconds S] [--from SEED] [--go-on] [--hash] "
+            "[--must-reach] [--pairs] [--kept FILE] [--theme NAME] [--scenario FILE] [SEED]\n");
         return 2;
     }
     if (o.scenario && !open_scenario(o.scenario))

@@ -26,7 +26,7 @@ import time
 from lib import (SANITIZED, WAIT, Client, Node, RespError, Skip, as_map, compiled, expect, main,
                  nodes, rows, share_out, soon, test)
 
-READY = 1.5  # seconds that are waited for a node that may never be ready
+READY = 1.5  # seconds that are waited for a node that may never be ready: its failure was said
 LIVES = 30 if SANITIZED else 80  # of those drawn
 AT_A_TIME = int(os.environ.get("AT_A_TIME", 2 * (os.cpu_count() or 1)))  # they mostly wait
 FLAGS = ("--max-stale", "500ms", "--publish-timeout", "500ms")
@@ -125,9 +125,11 @@ class Lives:
         return bad, reached
 
     def work(self, node):
-        end = time.monotonic() + READY
+        end, failed = time.monotonic() + WAIT, False  # a busy machine takes long to come so far
         while time.monotonic() < end and node.process.poll() is None and \
                 not any("ready:" in line for line in node.lines):
+            if not failed and any(line.startswith("failing: ") for line in node.log):
+                end, failed = time.monotonic() + READY, True
             time.sleep(0.005)
         with contextlib.suppress(OSError, ConnectionError, TimeoutError, ValueError):
             with contextlib.closing(Client(node.socket)) as c:

@@ -396,6 +396,8 @@ static uint64_t draw_steps(struct sim *s, struct host *h)
 {
     if (h->daemon.crash_in_step)
         return 1 + rng_below(&s->rng, 40);
+    if (h->daemon.dies_in > 0)
+        return h->daemon.dies_in;
     if (!sim_strikes(s, FAULT_STEP_PAUSE))
         return UINT64_MAX;
     return 1 + rng_skewed(&s->rng, 100);
@@ -446,6 +448,10 @@ static void finish_step(struct sim *s, struct host *h)
         sim_fail(s, "progress", "%s: what was due is still due after the step", h->name);
     d->keep_failed = false;
     for (size_t i = 0; i < d->effects.count && !s->failure.failed; i++) {
+        if (d->dies_in > 0 && --d->dies_in == 0) {
+            scene_dies(s, h);
+            return;
+        }
         if (d->crash_in_step && rng_chance(&s->rng, 300)) {
             SOMETIMES(i > 0, "daemon: killed between two effects");
             daemon_kill(s, h);
@@ -471,6 +477,10 @@ static void pause_step(struct sim *s, struct host *h)
     uint64_t pause_ns = 0;
 
     d->stepping = true;
+    if (d->dies_in > 0) {
+        scene_dies(s, h);
+        return;
+    }
     if (d->crash_in_step) {
         s->faults[FAULT_STEP_CRASH]++;
         SOMETIMES(true, "daemon: killed between two stores");
@@ -502,6 +512,7 @@ static bool run_step(struct sim *s, struct host *h, bool starts)
 
     step_enter(s, h, draw_steps(s, h));
     bool ended = starts ? fiber_start(&d->fiber, step_body, d) : fiber_resume(&d->fiber);
+    d->dies_in = u64_sub_sat(d->dies_in, ended ? steps_made() : 0);
     step_enter(s, h, UINT64_MAX);
     if (ended)
         finish_step(s, h);
@@ -769,6 +780,7 @@ void daemon_kill(struct sim *s, struct host *h)
     core_free(d->core);
     d->core = NULL;
     d->alive = d->stepping = d->crash_in_step = false;
+    d->dies_in = 0;
     d->generation++;
     d->first = d->last = NULL;
     heir_died(h);

@@ -433,6 +433,9 @@ void fault_happens(struct sim *s, const struct happening *x)
     case HAPPEN_UNCUT:
         uncut(h);
         break;
+    case HAPPEN_ROOM:
+        h->disk.full = false;
+        break;
     case HAPPEN_THAW:
         thaw(s, h);
         break;
@@ -466,6 +469,7 @@ void fault_heal(struct sim *s)
         h->frozen_until_ns = u64_min(h->frozen_until_ns, s->now_ns);
         h->daemon.stopped_until_ns = u64_min(h->daemon.stopped_until_ns, s->now_ns);
         h->daemon.crash_in_step = false;
+        h->daemon.dies_in = 0;
         h->disk.full = h->disk.fails_sync = false;
         clock_rate(&h->clock, s->now_ns, h->permille);
         later(s, HAPPEN_THAW, h, 0);

@@ -237,7 +237,8 @@ static int run_many(const struct options *o)
     return failed > 0 || (o->must_reach && unreached > 0);
 }
 
-static bool open_scenario(const char *file)
+/* 0; or an exit code: 2, it is wrong or cannot be read; 3, it is for real processes only. */
+static int open_scenario(const char *file)
 {
     static struct scenario scenario;
     static char text[SCENARIO_BYTES_MAX + 2]; /* one more shows that it is longer */
@@ -246,19 +247,21 @@ static bool open_scenario(const char *file)
 
     if (!f) {
         perror(file);
-        return false;
+        return 2;
     }
     size_t size = fread(text, 1, sizeof text - 1, f);
     bool whole = !ferror(f) && size <= SCENARIO_BYTES_MAX;
     fclose(f);
     text[size] = 0;
-    if (!whole || memchr(text, 0, size) || scene_parse(&scenario, text, why) != ACCORD_OK) {
+    int status =
+        whole && !memchr(text, 0, size) ? scene_parse(&scenario, text, why) : ACCORD_E_SIZE;
+    if (status != ACCORD_OK)
         fprintf(stderr, "%s: %s\n", file, why);
-        return false;
-    }
+    if (status == ACCORD_E_UNSUPPORTED)
+        printf("%s: 0 passed, 0 failed, 1 skipped\n", file);
     sim.scenario = &scenario;
     scenario_file = file;
-    return true;
+    return status == ACCORD_OK ? 0 : status == ACCORD_E_UNSUPPORTED ? 3 : 2;
 }
 
 /* Every seed does every step; together they must have read something fresh. */
@@ -292,7 +295,7 @@ static int run_scenario(const struct options *o)
 int main(int argc, char **argv)
 {
     struct options o = {.seeds = UINT64_MAX, .from = 1};
-    int status;
+    int status = 0;
 
     if (!parse(argc, argv, &o)) {
         fprintf(
@@ -301,8 +304,10 @@ int main(int argc, char **argv)
             "[--must-reach] [--pairs] [--kept FILE] [--theme NAME] [--scenario FILE] [SEED]\n");
         return 2;
     }
-    if (o.scenario && !open_scenario(o.scenario))
-        return 2;
+    if (o.scenario)
+        status = open_scenario(o.scenario);
+    if (status != 0)
+        return status;
     if (o.kept) {
         status = run_kept(o.kept) != 0;
     } else if (o.one) {

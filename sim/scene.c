@@ -27,13 +27,24 @@ static int refuse(char why[SCENARIO_WHY_BYTES_MAX], unsigned line, const char *w
 
 static bool is_reader(const struct scenario_step *step)
 {
-    return step->fault == SCENARIO_READER_KILL || step->fault == SCENARIO_READER_STOP;
+    return scenario_is_of_reader(step->fault);
 }
 
 static bool is_bus(const struct scenario_step *step)
 {
-    return step->fault == SCENARIO_BUS_LOCK || step->fault == SCENARIO_BUS_MOVE ||
-           step->fault == SCENARIO_BUS_RESTORE;
+    return scenario_is_of_bus(step->fault);
+}
+
+/* What no simulator has. The core is told the wall clock for people to read, and here that
+ * number is the order of all that happens. A process that cannot attach asks over the socket,
+ * as the applications here do anyway. */
+static const char *lack_of(enum scenario_fault fault)
+{
+    if (fault == SCENARIO_TURN)
+        return "turn is for real processes: no wall clock decides anything in the simulator";
+    if (fault == SCENARIO_READER_SHIFT)
+        return "shift is for real processes: the simulator has no time namespaces";
+    return NULL;
 }
 
 /* What cannot be here is refused, with its line; nothing is left out in silence. */
@@ -52,6 +63,11 @@ int scene_parse(struct scenario *out, const char *text, char why[SCENARIO_WHY_BY
         return refuse(why, 0, "the simulator runs at most 600 s, with a max_stale of 100ms");
     for (size_t i = 0; i < out->count; i++) {
         const struct scenario_step *step = &out->steps[i];
+        const char *lack = lack_of(step->fault);
+        if (lack) {
+            (void)refuse(why, step->line, lack);
+            return ACCORD_E_UNSUPPORTED;
+        }
         if (is_reader(step) && step->who >= out->readers)
             return refuse(why, step->line, "there is no such reader");
         if (!is_reader(step) && !is_bus(step) && step->who >= HOSTS_MAX)
@@ -106,8 +122,18 @@ static bool disturb_host(struct sim *s, const struct scenario_step *step)
         later(s, HAPPEN_START, h->index, 0);
         return absent;
     }
+    if (step->fault == SCENARIO_FILL) {
+        h->disk.full = true;
+        later(s, HAPPEN_ROOM, h->index, step->for_ns);
+        return true;
+    }
     if (!host_takes(s, h))
         return false;
+    if (step->calls > 0) {
+        h->daemon.dies_in = step->calls;
+        h->dead_ns = step->for_ns;
+        return true;
+    }
     h->returns_ns =
         step->for_ns == UINT64_MAX ? UINT64_MAX : u64_add_sat(s->now_ns, step->for_ns);
     if (step->fault == SCENARIO_KILL) {
@@ -120,6 +146,13 @@ static bool disturb_host(struct sim *s, const struct scenario_step *step)
         h->daemon.stopped_until_ns = h->returns_ns;
     }
     return true;
+}
+
+void scene_dies(struct sim *s, struct host *h)
+{
+    h->returns_ns = h->dead_ns == UINT64_MAX ? UINT64_MAX : u64_add_sat(s->now_ns, h->dead_ns);
+    fault_crash(s, h);
+    later(s, HAPPEN_START, h->index, h->dead_ns);
 }
 
 static bool disturb_reader(struct sim *s, const struct scenario_step *step)

@@ -294,6 +294,7 @@ struct daemon {
     bool alive, attached, stepping, fatal, stopping, crash_in_step, carrying;
     uint64_t generation; /* of all that is scheduled for it */
     uint64_t stopped_until_ns, wake_ns, began_clock_ns;
+    uint64_t dies_in; /* loads, stores and effects, as the scenario says; 0: not so */
     struct core *core;
     struct cache *cache;
     struct writer *writer;
@@ -325,6 +326,7 @@ struct host {
     bool on_old_side, starts_without_memory;
     bool absent;                  /* it was never started, and need not be */
     uint64_t returns_ns;          /* as the scenario says; 0: it says nothing */
+    uint64_t dead_ns;             /* for how long, once it dies in so many calls */
     struct fence_saved fences[8]; /* in its state folder */
     size_t fence_count;
     struct cursor fences_at;
@@ -495,6 +497,7 @@ enum happening_kind {
     HAPPEN_SCENE, /* a step of the scenario */
     HAPPEN_UNCUT,
     HAPPEN_CUT,
+    HAPPEN_ROOM, /* on its disk */
     HAPPEN_THAW,
     HAPPEN_START,
     HAPPEN_SERVER_END,
@@ -745,12 +748,15 @@ void fault_crash(struct sim *s, struct host *h); /* as by SIGKILL; it is not sta
 
 /* ---- scene.c ---- */
 #define SCENE_SETTLES_NS (4 * NS_PER_S) /* until all nodes are up, and its time begins */
-/* ACCORD_E_INVALID: `why` says what cannot be, in the file or here. */
+/* ACCORD_E_INVALID: `why` says what cannot be, in the file or here. ACCORD_E_UNSUPPORTED: the
+ * file is good, and asks for something that no simulator has: `why` says what. */
 MUST_CHECK int scene_parse(struct scenario *out, const char *text,
                            char why[SCENARIO_WHY_BYTES_MAX]);
 void scene_plan(const struct scenario *sc, struct plan *p);
 uint64_t scene_lasts_ns(const struct scenario *sc);
 void scene_begin(struct sim *s);
 void scene_happens(struct sim *s, size_t index);
+/* It has come to the end of its calls. */
+void scene_dies(struct sim *s, struct host *h);
 
 #endif

@@ -2,6 +2,8 @@
  * Copyright (c) 2026 the Accord authors */
 #include "cli/demo/stage.h"
 
+#include "cli/demo/namespace.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -122,6 +124,17 @@ static void become_child(const struct demo_stage *s, pid_t parent)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+static void shift_clocks(const struct demo_worker *worker)
+{
+    if (worker->ahead_ns == 0)
+        return;
+    if (namespace_shift_clocks(worker->ahead_ns) != ACCORD_OK) {
+        complain("a time namespace");
+        _exit(1);
+    }
+    demo_clock_is_ahead(worker->ahead_ns);
+}
+
 static int fork_worker(struct demo_stage *s, struct demo_worker *worker)
 {
     pid_t parent = getpid();
@@ -131,6 +144,7 @@ static int fork_worker(struct demo_stage *s, struct demo_worker *worker)
     worker->pid = fork();
     if (worker->pid == 0) {
         become_child(s, parent);
+        shift_clocks(worker);
         int code = worker->run(s->world, worker->number);
         fflush(NULL);
         _exit(code);
@@ -191,6 +205,17 @@ static void forget_settings(void)
     }
 }
 
+static void preload(const struct demo_world *w, size_t i)
+{
+    char clock[DEMO_PATH_BYTES_MAX];
+
+    if (!w->preload)
+        return;
+    snprintf(clock, sizeof clock, "%s/%s.clock", w->folder, w->name[i]);
+    setenv("WALLCLOCK", clock, 1);
+    setenv("LD_PRELOAD", w->preload, 1);
+}
+
 /* It takes part in nothing but what it serves. */
 _Noreturn static void exec_hub(const struct demo_world *w)
 {
@@ -220,6 +245,7 @@ _Noreturn static void run_node(const struct demo_world *w, size_t i, const char 
         dup2(errors, STDERR_FILENO);
     if (i == DEMO_HUB)
         exec_hub(w);
+    preload(w, i);
     execl("/proc/self/exe", "accord", "serve", "--name", w->name[i], "--bus", w->bus,
           "--socket", w->socket[i], "--memory", w->options.memory, "--max-stale", max_stale,
           "--state", state, (char *)NULL);

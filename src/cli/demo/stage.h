@@ -52,6 +52,7 @@ struct demo_worker {
     int status;      /* as of waitpid() */
     int (*run)(const struct demo_world *w, uint32_t number);
     uint32_t number;
+    int64_t ahead_ns; /* of its clocks, from its next start on; 0: they are the machine's */
 };
 
 struct demo_stage {

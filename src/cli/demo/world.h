@@ -115,6 +115,8 @@ struct demo_world {
     char bus[DEMO_BUS_BYTES_MAX];
     char bus_shown[DEMO_PATH_BYTES_MAX]; /* without user and password */
     char hub[DEMO_HUB_BYTES_MAX];        /* where it is to listen; "": nobody needs it */
+    /* Preloaded into the nodes, with WALLCLOCK=folder/NAME.clock; NULL: nothing is. */
+    const char *preload;
     char socket[DEMO_SLOTS][108];
     char name[DEMO_SLOTS][16];
     struct demo_table table;
@@ -129,8 +131,10 @@ struct demo_world {
 MUST_CHECK int demo_world_make(struct demo_world *w);
 void demo_world_free(struct demo_world *w);
 
-/* CLOCK_BOOTTIME, in nanoseconds. */
+/* CLOCK_BOOTTIME of the machine, in nanoseconds. */
 uint64_t demo_now_ns(void);
+/* This process's clocks run ahead of the machine's by that. */
+void demo_clock_is_ahead(int64_t ahead_ns);
 
 static inline enum demo_mode demo_mode(const struct demo_world *w)
 {

@@ -135,10 +135,14 @@ static bool disturb_node(struct torture *t, const struct scenario_step *s)
 
     if (s->fault == SCENARIO_START)
         return !is_running(t, s->who) && start_node(t, s->who);
+    if (s->fault == SCENARIO_FILL || s->fault == SCENARIO_TURN)
+        return harm_node(t, s);
     if (!is_running(t, s->who))
         return false;
     n->disturbed = true;
     n->back_since_ns = 0;
+    if (s->calls > 0)
+        return harm_node(t, s);
     if (s->fault == SCENARIO_KILL) {
         demo_node_kill(&t->c.stage, s->who);
     } else if (s->fault == SCENARIO_END) {
@@ -152,7 +156,9 @@ static bool disturb_node(struct torture *t, const struct scenario_step *s)
 
 static bool disturb_reader(struct torture *t, const struct scenario_step *s)
 {
-    if (s->fault == SCENARIO_READER_KILL)
+    if (s->fault == SCENARIO_READER_SHIFT)
+        t->c.stage.workers[s->who].ahead_ns = s->by_ns;
+    if (s->fault != SCENARIO_READER_STOP)
         return demo_worker_replace(&t->c.stage, s->who) == ACCORD_OK;
     t->reader_stopped[s->who] = true;
     kill(t->c.stage.workers[s->who].pid, SIGSTOP);
@@ -178,17 +184,9 @@ static bool disturb_bus(struct torture *t, const struct scenario_step *s)
 
 static bool disturb(struct torture *t, const struct scenario_step *s)
 {
-    switch (s->fault) {
-    case SCENARIO_READER_KILL:
-    case SCENARIO_READER_STOP:
+    if (scenario_is_of_reader(s->fault))
         return disturb_reader(t, s);
-    case SCENARIO_BUS_LOCK:
-    case SCENARIO_BUS_MOVE:
-    case SCENARIO_BUS_RESTORE:
-        return disturb_bus(t, s);
-    default:
-        return disturb_node(t, s);
-    }
+    return scenario_is_of_bus(s->fault) ? disturb_bus(t, s) : disturb_node(t, s);
 }
 
 static void all_may_be_back(struct torture *t)
@@ -221,6 +219,10 @@ static void heal(struct torture *t, const struct scenario_step *s)
     case SCENARIO_READER_STOP:
         t->reader_stopped[s->who] = false;
         kill(t->c.stage.workers[s->who].pid, SIGCONT);
+        return;
+    case SCENARIO_FILL:
+    case SCENARIO_TURN:
+        harm_ends(t, s);
         return;
     case SCENARIO_BUS_LOCK:
         bus_file_unlock(&t->bus);

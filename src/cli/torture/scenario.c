@@ -6,7 +6,11 @@
 
 #include <stdio.h>
 
-enum { WORDS_MAX = 6, LINE_BYTES_MAX = 200, NUMBER_MAX = 1000 };
+#define STEP "TIME FAULT WHOM [in N calls] [by TIME] [for TIME]"
+
+enum { WORDS_MAX = 9, LINE_BYTES_MAX = 200, NUMBER_MAX = 1000 };
+
+#define BY_NS_MAX (1000 * 3600 * NS_PER_S)
 
 struct line {
     unsigned number;
@@ -105,7 +109,7 @@ static int parse_head(struct scenario *s, const struct line *l)
     } numbers[] = {{"nodes", &s->nodes}, {"readers", &s->readers}, {"seconds", &s->seconds}};
 
     if (l->count != 2)
-        return expected(l, "a name and a value, or: at TIME FAULT WHOM [for TIME]");
+        return expected(l, "a name and a value, or: at " STEP);
     if (strcmp(l->words[0], "max-stale") == 0)
         return parse_time(l->words[1], 0, &s->max_stale_ns) && s->max_stale_ns > 0
                    ? ACCORD_OK
@@ -142,32 +146,102 @@ static int parse_fault(const struct line *l, struct scenario_step *step)
         step->fault = (enum scenario_fault)i;
         return ACCORD_OK;
     }
-    return expected(l, "kill, end, stop, start webN; kill, stop readerN; lock, move, "
-                       "restore bus");
+    return expected(l, "kill, end, stop, start, fill, turn webN; kill, stop, shift readerN; "
+                       "lock, move, restore bus");
 }
 
 static bool needs_time(enum scenario_fault fault)
 {
     return fault == SCENARIO_STOP || fault == SCENARIO_READER_STOP ||
-           fault == SCENARIO_BUS_LOCK || fault == SCENARIO_BUS_MOVE;
+           fault == SCENARIO_BUS_LOCK || fault == SCENARIO_BUS_MOVE || fault == SCENARIO_FILL;
+}
+
+static bool is_of_clock(enum scenario_fault fault)
+{
+    return fault == SCENARIO_TURN || fault == SCENARIO_READER_SHIFT;
+}
+
+/* "in 40 calls". */
+static int parse_calls(const struct line *l, size_t at, struct scenario_step *step)
+{
+    uint64_t calls = 0;
+
+    if (step->fault != SCENARIO_KILL)
+        return expected(l, "\"in N calls\" with kill webN only");
+    if (at + 2 >= l->count || !parse_number(l->words[at + 1], &calls) || calls == 0 ||
+        strcmp(l->words[at + 2], "calls") != 0)
+        return expected(l, "\"in\", a number from 1 to 1000, \"calls\"");
+    step->calls = (uint32_t)calls;
+    return ACCORD_OK;
+}
+
+/* "by -1h". */
+static int parse_by(const struct line *l, size_t at, struct scenario_step *step)
+{
+    uint64_t by_ns = 0;
+
+    if (!is_of_clock(step->fault))
+        return expected(l, "\"by TIME\" with turn webN and shift readerN only");
+    const char *word = at + 1 < l->count ? l->words[at + 1] : "";
+    bool back = *word == '-';
+    if (!parse_time(word + back, 0, &by_ns) || by_ns == 0 || by_ns > BY_NS_MAX)
+        return expected(l, "\"by\" and a time from 1ms to 1000h such as 1h or -1h");
+    step->by_ns = back ? -(int64_t)by_ns : (int64_t)by_ns;
+    return ACCORD_OK;
+}
+
+/* "for 1.1L". */
+static int parse_for(const struct scenario *s, const struct line *l, size_t at,
+                     struct scenario_step *step)
+{
+    if (step->fault == SCENARIO_READER_SHIFT)
+        return expected(l, "no \"for\" with shift readerN: it is for good");
+    if (at + 1 >= l->count || !parse_time(l->words[at + 1], s->max_stale_ns, &step->for_ns))
+        return expected(l, "\"for\" and a time such as 300ms or 1.1L");
+    return ACCORD_OK;
+}
+
+/* What follows the fault, each part at most once and in this order. */
+static int parse_rest(const struct scenario *s, const struct line *l,
+                      struct scenario_step *step)
+{
+    size_t at = 4;
+    int status = ACCORD_OK;
+
+    if (at < l->count && strcmp(l->words[at], "in") == 0) {
+        status = parse_calls(l, at, step);
+        at += 3;
+    }
+    if (status == ACCORD_OK && at < l->count && strcmp(l->words[at], "by") == 0) {
+        status = parse_by(l, at, step);
+        at += 2;
+    }
+    if (status == ACCORD_OK && at < l->count && strcmp(l->words[at], "for") == 0) {
+        status = parse_for(s, l, at, step);
+        at += 2;
+    }
+    if (status == ACCORD_OK && at != l->count)
+        return expected(l, "at " STEP);
+    if (status == ACCORD_OK && step->for_ns == UINT64_MAX && needs_time(step->fault))
+        return expected(l, "\"for\" and a time: how long");
+    if (status == ACCORD_OK && step->by_ns == 0 && is_of_clock(step->fault))
+        return expected(l, "\"by\" and a time: how wrong its clock is");
+    return status;
 }
 
 static int parse_step(struct scenario *s, const struct line *l)
 {
     struct scenario_step step = {.for_ns = UINT64_MAX, .line = l->number};
 
-    if (l->count != 4 && l->count != 6)
-        return expected(l, "at TIME FAULT WHOM [for TIME]");
+    if (l->count < 4)
+        return expected(l, "at " STEP);
     if (!parse_time(l->words[1], s->max_stale_ns, &step.at_ns))
         return expected(l, "a time such as 2.5s, 300ms or 1.1L after \"at\"");
     int status = parse_fault(l, &step);
+    if (status == ACCORD_OK)
+        status = parse_rest(s, l, &step);
     if (status != ACCORD_OK)
         return status;
-    if (l->count == 6 && (strcmp(l->words[4], "for") != 0 ||
-                          !parse_time(l->words[5], s->max_stale_ns, &step.for_ns)))
-        return expected(l, "\"for\" and a time such as 300ms or 1.1L");
-    if (l->count == 4 && needs_time(step.fault))
-        return expected(l, "\"for\" and a time: how long");
     if (s->count == SCENARIO_STEPS_MAX)
         return expected(l, "at most 512 steps");
 
@@ -196,14 +270,34 @@ int scenario_parse(struct scenario *s, const char *text, char why[SCENARIO_WHY_B
     return status;
 }
 
+bool scenario_is_of_reader(enum scenario_fault fault)
+{
+    return strcmp(faults[fault].whom, "reader") == 0;
+}
+
+bool scenario_is_of_bus(enum scenario_fault fault)
+{
+    return strcmp(faults[fault].whom, "bus") == 0;
+}
+
 void scenario_step_text(const struct scenario_step *step, char *text, size_t text_bytes)
 {
-    const char *whom = faults[step->fault].whom;
+    const char *verb = faults[step->fault].verb, *whom = faults[step->fault].whom;
+    uint64_t by_ns = (uint64_t)(step->by_ns < 0 ? -step->by_ns : step->by_ns);
+    char by[32];
 
-    if (strcmp(whom, "bus") == 0)
-        snprintf(text, text_bytes, "%s bus", faults[step->fault].verb);
-    else
-        snprintf(text, text_bytes, "%s %s%u", faults[step->fault].verb, whom, step->who + 1);
+    if (scenario_is_of_bus(step->fault)) {
+        snprintf(text, text_bytes, "%s bus", verb);
+    } else if (step->calls > 0) {
+        snprintf(text, text_bytes, "%s %s%u in %u calls", verb, whom, step->who + 1,
+                 step->calls);
+    } else if (by_ns > 0) {
+        settings_print_duration(by_ns, by);
+        snprintf(text, text_bytes, "%s %s%u by %s%s", verb, whom, step->who + 1,
+                 step->by_ns < 0 ? "-" : "", by);
+    } else {
+        snprintf(text, text_bytes, "%s %s%u", verb, whom, step->who + 1);
+    }
 }
 
 const char *scenario_fault_flag(enum scenario_fault fault)

@@ -31,15 +31,10 @@ static const struct option_field fields[] = {
     {"--seed", OPTION_COUNT, AT(seed), 1, INT64_MAX, NULL},
     {"--hits-min", OPTION_COUNT, AT(hits_min), 1, INT64_MAX, NULL},
     {"--scenario", OPTION_TEXT, AT(scenario), 0, 0, "the path of a scenario file"},
+    {"--wallclock", OPTION_TEXT, AT(wallclock), 0, 0, "the path of a library"},
     {"--json", OPTION_SWITCH, WORLD(json), 0, 0, NULL},
     {"--keep", OPTION_SWITCH, WORLD(keep), 0, 0, NULL},
 };
-
-static bool is_of_bus_file(size_t fault)
-{
-    return fault == SCENARIO_BUS_LOCK || fault == SCENARIO_BUS_MOVE ||
-           fault == SCENARIO_BUS_RESTORE;
-}
 
 static bool is_sqlite(const struct torture *t)
 {
@@ -48,11 +43,12 @@ static bool is_sqlite(const struct torture *t)
     return !bus || strncmp(bus, "sqlite:", 7) == 0;
 }
 
-/* START is no fault to draw: nodes that died are started anyway. */
+/* START is no fault to draw: nodes that died are started anyway. What follows it is for
+ * scenarios: it asks for rights, or for more than a kind and a time. */
 static void enable_all(struct torture *t)
 {
     for (size_t i = 0; i < SCENARIO_START; i++)
-        t->enabled[i] = is_sqlite(t) || !is_of_bus_file(i);
+        t->enabled[i] = is_sqlite(t) || !scenario_is_of_bus((enum scenario_fault)i);
 }
 
 static int enable_one(struct torture *t, const char *name, size_t bytes, char *why)
@@ -63,7 +59,7 @@ static int enable_one(struct torture *t, const char *name, size_t bytes, char *w
         const char *flag = scenario_fault_flag((enum scenario_fault)i);
         if (strlen(flag) != bytes || memcmp(flag, name, bytes) != 0)
             continue;
-        if (is_of_bus_file(i) && !is_sqlite(t))
+        if (scenario_is_of_bus((enum scenario_fault)i) && !is_sqlite(t))
             return options_expect(why, "--faults", flag, "one that needs no sqlite bus");
         t->enabled[i] = true;
         return ACCORD_OK;
@@ -139,14 +135,13 @@ static int check_scenario(const struct torture *t, char *why)
     }
     for (size_t i = 0; i < t->scenario.count; i++) {
         const struct scenario_step *s = &t->scenario.steps[i];
-        bool reader = s->fault == SCENARIO_READER_KILL || s->fault == SCENARIO_READER_STOP;
-        uint64_t max = reader ? o->readers : DEMO_NODES_MAX;
-        if (s->who < max && (!is_of_bus_file(s->fault) || is_sqlite(t)))
+        bool bus = scenario_is_of_bus(s->fault);
+        uint64_t max = scenario_is_of_reader(s->fault) ? o->readers : DEMO_NODES_MAX;
+        if (s->who < max && (!bus || is_sqlite(t)))
             continue;
         scenario_step_text(s, what, sizeof what);
         snprintf(why, OPTIONS_WHY_BYTES_MAX, "%s: \"%s\": there is no such %s",
-                 t->options.scenario, what,
-                 is_of_bus_file(s->fault) ? "file: the bus is not sqlite" : "one");
+                 t->options.scenario, what, bus ? "file: the bus is not sqlite" : "one");
         return ACCORD_E_INVALID;
     }
     return ACCORD_OK;
@@ -235,6 +230,8 @@ int verb_torture(int argc, char **argv)
     if (demo_stage_open(&t.c.stage, &t.c.world) != ACCORD_OK)
         return EXIT_FAILED;
     int code = demo_world_make(&t.c.world) == ACCORD_OK ? EXIT_OK : EXIT_FAILED;
+    if (code == EXIT_OK && harm_begin(&t, why) != ACCORD_OK)
+        code = fail(EXIT_NOT_HERE, "torture: %s: %s", t.options.scenario, why);
     if (code == EXIT_OK) {
         bus_file_init(&t.bus, t.c.world.bus);
         say_hello(&t);

@@ -15,11 +15,12 @@
 
 struct torture_options {
     struct demo_options world;
-    const char *faults;   /* "kill,stop,…", or "all" */
-    const char *scenario; /* a file; NULL: drawn */
-    uint64_t seed;        /* 0: any */
-    uint64_t every_ns;    /* a fault about so often */
-    uint64_t hits_min;    /* judged under faults: with fewer there is no verdict */
+    const char *faults;    /* "kill,stop,…", or "all" */
+    const char *scenario;  /* a file; NULL: drawn */
+    uint64_t seed;         /* 0: any */
+    uint64_t every_ns;     /* a fault about so often */
+    const char *wallclock; /* a library that shifts a node's wall clock; NULL: none */
+    uint64_t hits_min;     /* judged under faults: with fewer there is no verdict */
 };
 
 /* What a run may be said to have shown. Of several the first that applies. */
@@ -69,6 +70,14 @@ struct torture {
     uint64_t healed_ns;               /* how long all took to be fresh after the last fault */
     uint64_t compared, compared_hits; /* rows looked up on each node after that */
 };
+
+/* Makes ready what a scenario's steps need of the machine, before any node is there: small
+ * disks, clocks to turn. ACCORD_E_DENIED, or ACCORD_E_IO: `why` says what cannot be here. */
+MUST_CHECK int harm_begin(struct torture *t, char why[SCENARIO_WHY_BYTES_MAX]);
+/* A step of the faults FILL, TURN and KILL in so many calls. False: errno says why. */
+MUST_CHECK bool harm_node(struct torture *t, const struct scenario_step *s);
+/* FILL and TURN end. */
+void harm_ends(struct torture *t, const struct scenario_step *s);
 
 /* Runs it all; what went wrong is among c.result's problems. */
 void torture_run(struct torture *t);

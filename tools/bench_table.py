@@ -16,8 +16,8 @@ resp-get-p1 resp-get-p16 resp-set-fill-p16 resp-set-published-p16 memory-overhea
 memory-overhead-vs-memcached removal-host-16 miss-ratio/mean/1% miss-ratio/mean/10%
 restart-warm-1g restart-warm-1g-small removal-sqlite-3 removal-redis-3 removal-redis-3-p99
 removal-nats-3 removal-nats-3-p99 removal-postgres-3 removal-postgres-3-p99 removal-xmpp-3
-removal-xmpp-3-p99 removal-chp-3 removal-chp-3-p99 redis-sustained nats-sustained postgres-sustained xmpp-sustained
-redis-catch-up nats-catch-up postgres-catch-up xmpp-catch-up
+removal-xmpp-3-p99 removal-chp-3 removal-chp-3-p99 redis-sustained nats-sustained postgres-sustained xmpp-sustained chp-sustained
+redis-catch-up nats-catch-up postgres-catch-up xmpp-catch-up chp-catch-up
 idle-sqlite-3 idle-redis-3 idle-nats-3 idle-postgres-3 idle-xmpp-3 idle-chp-3
 idle-sqlite-50 idle-redis-50 idle-nats-50 idle-postgres-50 idle-xmpp-50 idle-chp-50""".split()
 

@@ -168,6 +168,7 @@ void fleet_delete(struct fleet *f, uint64_t position);
 /* A change that a person wrote into the log. */
 void fleet_insert(struct fleet *f, enum change_op op, const char *key);
 void fleet_insert_change(struct fleet *f, struct change c); /* with a version, or soft */
+void fleet_insert_whole(struct fleet *f, struct change c);  /* its message and time, too */
 
 /* Submits a request; its client is 1 unless given. The answer may be there already. */
 struct fleet_answer *fleet_request(struct fleet *f, struct fleet_node *n, struct request r);

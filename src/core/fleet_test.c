@@ -795,6 +795,11 @@ void fleet_insert_change(struct fleet *f, struct change c)
     take(f, &c);
 }
 
+void fleet_insert_whole(struct fleet *f, struct change c)
+{
+    take(f, &c);
+}
+
 /* ---- clients -------------------------------------------------------------------------------
  */
 

@@ -17,8 +17,8 @@ optional='libzmq3-dev'
 # iproute2: the network between node and server that the contract cuts.
 # nats-server: Debian's, which is too old; the NATS bus says so.
 # curl: asks the HTTP door as people and monitoring do. python3-zmq: clients of the CHP door that are
-# not ours. tcl: writes the lists that OpenACS signs.
-check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin systemd
+# not ours. tcl: writes the lists that OpenACS signs. tcc: compiles fast what runs briefly (model/run.sh).
+check='g++ clang-14 libclang-rt-14-dev clang-format-14 universal-ctags python3 sqlite3 strace spin tcc systemd
        redis-server redis-tools openssl prosody ejabberd python3-slixmpp python3-redis python3-zmq php-cli
        php-redis zstd postgresql-15 pgbouncer nats-server iproute2 curl tcl'
 # liblmdb-dev, php-apcu: caches within a process.

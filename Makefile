@@ -143,6 +143,8 @@ $O/%.o: %.c | need
 need:
 	@tools/setup.sh build
 tests: $(TESTS) $O/fault-proxy
+test-names:
+	@echo $(notdir $(TESTS))
 setup:
 	tools/setup.sh
 demo: all
@@ -205,6 +207,6 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 	rm -rf $(DESTDIR)$(DOCDIR)
 
-.PHONY: all need tests fuzzers setup demo check check-quick tidy model sim bench fuzz coverage install uninstall clean
+.PHONY: all need tests test-names fuzzers setup demo check check-quick tidy model sim bench fuzz coverage install uninstall clean
 .DELETE_ON_ERROR:
 -include $(shell find $O -name '*.d' 2>/dev/null)

@@ -48,6 +48,7 @@ TEST(postgres_works_through_a_pooler_that_keeps_sessions)
     closed(&direct);
 }
 
+/* 1.7.2: LISTEN does not pass through one. */
 TEST(postgres_refuses_a_pooler_that_gives_sessions_away)
 {
     static const char *const modes[] = {"transaction", "statement"};
@@ -178,7 +179,8 @@ TEST(postgres_does_not_know_what_a_synchronous_standby_has_not_confirmed)
     postgres_server_end(&standby, SIGQUIT);
 }
 
-/* Who is tired of waiting for the standby cancels: the server commits alone, and warns. */
+/* 1.7.2: who is tired of waiting for the standby cancels: the server commits alone, and warns.
+ */
 TEST(postgres_takes_a_commit_without_its_standby_for_unknown)
 {
     struct postgres_server primary;

@@ -76,7 +76,7 @@ TEST(postgres_removals_take_effect_if_and_only_if_their_transaction_commits)
     closed(&p);
 }
 
-/* T1: the row was written first, and is committed last. */
+/* T1, 1.7.2: the row was written first, and is committed last. */
 TEST(postgres_never_skips_a_transaction_that_commits_late)
 {
     struct peer p = opened();
@@ -922,7 +922,7 @@ TEST(postgres_notices_a_standby_that_was_promoted_without_the_tail)
                                       "t") != 0;
          i++)
         usleep(100000);
-    /* A standby is no bus. */
+    /* A standby is no bus (1.7.2), nor one that lost something. */
     snprintf(url, sizeof url, "postgres://postgres@127.0.0.1:%u/postgres", standby.port);
     cannot_open(url, TIMEOUT_MS, ACCORD_E_DOWN, "read-only");
 

@@ -386,6 +386,68 @@ TEST(redis_replica_promoted_without_the_tail_is_noticed_by_all)
     bus_redis.close(slow.bus);
 }
 
+static void until_empty(uint16_t port)
+{
+    static const char *const words[] = {"DBSIZE"};
+    static const size_t sizes[] = {6};
+    uint64_t began_ms = now_ms();
+    char answer[64];
+
+    do {
+        CHECK(now_ms() - began_ms < PATIENCE_MS);
+        usleep(20000);
+        CHECK(redis_server_ask(port, answer, sizeof answer, 1, words, sizes));
+    } while (strcmp(answer, "0") != 0);
+}
+
+/* 1.7.3: without persistence a primary that begins again empties its replicas, too. */
+TEST(redis_replica_that_its_primary_emptied_is_noticed)
+{
+    struct redis_server first, second;
+    char url[256];
+    uint64_t head;
+
+    redis_server_begin(&first, "first", at_once);
+    begin_replica(&second, first.port);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%u,127.0.0.1:%u/0", first.port, second.port);
+    struct peer p = opened(url);
+    published(&p, rng);
+    read_to_end(&p);
+    struct cursor before = p.at;
+    struct id128 log = p.attached.log;
+    redis_server_end(&first, SIGKILL);
+    redis_server_start(&first);
+    until_empty(second.port);
+    redis_server_end(&first, SIGKILL);
+    redis_server_say(second.port, "REPLICAOF", "NO", "ONE", NULL);
+    CHECK(try_head(&p, &head) == ACCORD_E_GONE);
+    CHECK(bus_redis.attach(p.bus, &before, 0, &p.attached, why) == ACCORD_E_GONE);
+    attach(&p, NULL);
+    CHECK(!id128_equal(p.attached.log, log) && p.attached.head == 0);
+    published(&p, rng);
+    bus_redis.close(p.bus);
+}
+
+/* 1.7.3: it bounds how long a primary that was cut off takes changes; replicas=n is the proof.
+ */
+TEST(redis_says_that_the_server_wants_more_replicas)
+{
+    struct redis_server s;
+    struct position last;
+    struct change c = removal(rng);
+
+    redis_server_begin(&s, "redis", NULL);
+    struct peer p = opened(url_of(s.port, "/0"));
+    redis_server_say(s.port, "CONFIG", "SET", "min-replicas-to-write", "1", NULL);
+    CHECK(try_publish(&p, &c, &last) == ACCORD_E_DOWN);
+    CHECK(strstr(why, "min-replicas-to-write"));
+    CHECK(read_to_end(&p) == 0);
+    redis_server_say(s.port, "CONFIG", "SET", "min-replicas-to-write", "0", NULL);
+    OK(try_publish(&p, &c, &last));
+    CHECK(read_to_end(&p) == 1 && p.at.position == last.value);
+    bus_redis.close(p.bus);
+}
+
 TEST(redis_primary_that_comes_back_is_not_preferred_to_its_successor)
 {
     static const char *const options[] = {"--appendonly", "yes", "--repl-diskless-sync-delay",
@@ -423,6 +485,7 @@ TEST(redis_says_what_a_url_leaves_open)
     CHECK(!bus_redis.tools.caveat("redis://a/shop?replica=1")); /* open() refuses it */
 }
 
+/* 1.7.3: WAIT before a beat counts, so a primary that was replaced renews no lease. */
 TEST(redis_waits_for_replicas_where_it_is_told_to)
 {
     struct redis_server first, second;
@@ -456,7 +519,7 @@ TEST(redis_waits_for_replicas_where_it_is_told_to)
 
 /* What people do to a log. */
 
-/* T5, T42: the entries and what is known of them may go one without the other. */
+/* T5, T42, 1.7.3: the entries and what is known of them may go one without the other. */
 TEST(redis_notices_a_flush_and_entries_deleted_by_hand)
 {
     struct redis_server s;
@@ -790,6 +853,7 @@ TEST(redis_that_never_answers_is_given_up_in_time)
     bus_redis.close(p.bus);
 }
 
+/* 1.7.3: so does a server that evicts clients (maxmemory-clients). */
 TEST(redis_cut_off_for_a_while_goes_on_where_it_was)
 {
     enum { MISSED = 10000, BATCH = 500 };

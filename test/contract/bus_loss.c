@@ -116,7 +116,7 @@ CLAUSE(bus_B7_notices_a_log_that_was_replaced)
 
 /* B8. */
 
-/* T3: else nobody could prove a place any more. */
+/* T3: else nobody could prove a place any more. T15: `slow` holds up nobody while it works. */
 CLAUSE(bus_B8_prunes_old_entries_and_never_the_newest)
 {
     enum { RETAIN = 80, COUNT = 1200 };
@@ -164,6 +164,35 @@ CLAUSE(bus_B8_prunes_old_entries_and_never_the_newest)
     read_to_end(&p);
     CHECK(p.at.position == last);
     CHECK(head_of(&p) == last);
+    closed(&p);
+}
+
+/* T12: how old an entry is, the log's clock says, and none of those who publish. */
+CLAUSE(bus_B8_keeps_what_is_young_whatever_its_publisher_s_clock_says)
+{
+    enum { BATCHES = 20, BATCH = 20 };
+    struct bus_settings s = settings_of(NULL);
+    struct peer p;
+    const struct entry *entries;
+    size_t count, kept = 0;
+
+    s.retain_ms = 3600 * 1000;
+    open_with(&p, kit, "clocks", s);
+    attach(&p, NULL);
+    for (unsigned i = 0; i < BATCHES; i++) {
+        struct change batch[BATCH];
+        for (size_t j = 0; j < COUNT_OF(batch); j++) {
+            batch[j] = removal(rng, "k");
+            batch[j].wall_ms = i % 2 ? 1 : 4102444800000; /* 2100 */
+        }
+        published(&p, batch, COUNT_OF(batch));
+    }
+    OK(p.ops->attach(p.bus, NULL, /* view_ms= */ 600 * 1000, &p.attached, why));
+    p.at = (struct cursor){
+        .log = p.attached.log, .epoch = p.attached.epoch, .position = p.attached.after};
+    while ((count = read_some(&p, 0, &entries)) > 0)
+        kept += count;
+    CHECK(kept == BATCHES * BATCH);
     closed(&p);
 }
 

@@ -2,8 +2,6 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/nats/publisher.h"
 
-#include "net/time.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -187,7 +185,7 @@ static void prune(struct nats_publisher *p)
     if (p->unpruned <= PRUNE_AFTER + p->retain_changes / 8)
         return;
     p->unpruned = 0;
-    nats_stream_prune(p->link, p->retain_changes, u64_sub_sat(time_wall_ms(), p->retain_ms));
+    nats_stream_prune(p->link, p->retain_changes, p->retain_ms);
 }
 
 /* What this process has seen of the log, in the epoch of `to`. */

@@ -3,14 +3,12 @@
 #include "bus/nats/reader.h"
 
 #include "bus/nats/feed.h"
-#include "net/time.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum {
-    CLOCK_MARGIN_MS = 60000, /* where the server does not tell its time */
-    COMING_MS = 50,          /* between messages that the server has and sends */
+    COMING_MS = 50, /* between messages that the server has and sends */
 };
 
 void nats_reader_init(struct nats_reader *r, struct nats_link *l, const struct bus_settings *s)
@@ -180,15 +178,14 @@ static int head_of(struct nats_reader *r, const struct nats_stream *s, uint64_t 
 static int view_begin(struct nats_reader *r, const struct nats_stream *s, uint64_t view_ms,
                       uint64_t head, uint64_t *after, char why[BUS_WHY_BYTES_MAX])
 {
-    uint64_t now_ms =
-        s->server_ms ? s->server_ms : u64_sub_sat(time_wall_ms(), CLOCK_MARGIN_MS);
     uint64_t first = s->last + 1;
     int status = ACCORD_OK;
 
     *after = head;
     if (view_ms == 0 || s->last == 0)
         return ACCORD_OK;
-    status = nats_stream_since(r->link, u64_sub_sat(now_ms, view_ms), &first, why);
+    status =
+        nats_stream_since(r->link, u64_sub_sat(nats_stream_now_ms(s), view_ms), &first, why);
     if (status == ACCORD_OK)
         status = nats_stream_whole_from(r->link, s, first, &first, why);
     if (status != ACCORD_OK)

@@ -11,9 +11,12 @@
 #include <time.h>
 #include <xxhash.h>
 
+#include "net/time.h"
+
 enum {
     BEATS_KEEP = 8192,        /* messages: minutes of a large fleet */
     DUPLICATE_WINDOW_S = 120, /* in which the server itself knows a repeated message */
+    CLOCK_MARGIN_MS = 60000,  /* where the server does not tell its time */
 };
 
 static uint64_t random_number(void)
@@ -267,7 +270,12 @@ static int purge(struct nats_link *l, const char *kind, const char *bound, uint6
     return status;
 }
 
-void nats_stream_prune(struct nats_link *l, uint64_t changes, uint64_t before_wall_ms)
+uint64_t nats_stream_now_ms(const struct nats_stream *s)
+{
+    return s->server_ms ? s->server_ms : u64_sub_sat(time_wall_ms(), CLOCK_MARGIN_MS);
+}
+
+void nats_stream_prune(struct nats_link *l, uint64_t changes, uint64_t retain_ms)
 {
     char why[BUS_WHY_BYTES_MAX];
     struct nats_stream s;
@@ -276,8 +284,9 @@ void nats_stream_prune(struct nats_link *l, uint64_t changes, uint64_t before_wa
     if (purge(l, "log", "keep", u64_max(changes, 1), why) != ACCORD_OK ||
         purge(l, "do", "keep", u64_max(changes, 1), why) != ACCORD_OK ||
         purge(l, "beat", "keep", BEATS_KEEP, why) != ACCORD_OK ||
-        nats_stream_since(l, before_wall_ms, &old, why) != ACCORD_OK ||
-        nats_stream_look(l, &s, why) != ACCORD_OK)
+        nats_stream_look(l, &s, why) != ACCORD_OK ||
+        nats_stream_since(l, u64_sub_sat(nats_stream_now_ms(&s), retain_ms), &old, why) !=
+            ACCORD_OK)
         return;
     old = u64_min(old, s.last); /* without it: the newest of all stays */
     if (old > s.first && purge(l, "log", "seq", old, why) == ACCORD_OK)

@@ -41,9 +41,13 @@ void nats_stream_lost(struct nats_link *l, uint64_t was);
 /* The entry at `position` set max_stale: said in the description, unless a later one is. */
 void nats_stream_set_max_stale(struct nats_link *l, const struct change *c, uint64_t position);
 
-/* Prunes changes beyond `changes` messages or older than that, and old beats; never the newest
- * message of each. */
-void nats_stream_prune(struct nats_link *l, uint64_t changes, uint64_t before_wall_ms);
+/* What time it is on the server, whose clock stamped what is in the stream; where it does not
+ * tell, a minute before ours. */
+uint64_t nats_stream_now_ms(const struct nats_stream *s);
+
+/* Prunes changes beyond `changes` messages or older than retain_ms, and old beats; never the
+ * newest message of each. */
+void nats_stream_prune(struct nats_link *l, uint64_t changes, uint64_t retain_ms);
 
 /* The sequence of the first message that the server took at that Unix time or later; behind the
  * last where there is none. */

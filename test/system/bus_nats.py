@@ -371,6 +371,16 @@ def what_the_operator_must_mend_is_said_and_tried_again():
 
 
 @test
+def a_mirror_is_no_log():
+    """1.7.4: it lags, and what is published goes elsewhere."""
+    with Server() as server, nodes() as start:
+        fleet(start, server.url("origin"), 1)
+        server.ask("STREAM.CREATE.ACCORD_fleet", {"name": "ACCORD_fleet", "storage": "file",
+                                                  "mirror": {"name": "ACCORD_origin"}})
+        refused_start(start, server.url("fleet"), "ACCORD_fleet is a mirror")
+
+
+@test
 def a_clock_that_is_ahead_prunes_nothing_that_is_young():
     """T12: what is old is told by the clock that stamped it, the server's."""
     if SANITIZED:

@@ -64,6 +64,11 @@ static int stream_parse(struct nats_link *l, json_t *info, struct nats_stream *o
     const char *created = json_string_value(json_object_get(info, "created"));
 
     *out = (struct nats_stream){0};
+    if (json_object_get(config, "mirror"))
+        return bus_fail(why, ACCORD_E_UNSUPPORTED,
+                        "nats: the stream %s is a mirror, which may lag and takes no changes; "
+                        "name the cluster of the stream that it copies",
+                        l->stream);
     if (!text || !created || !nats_meta_parse(text, &out->meta))
         return bus_fail(
             why, ACCORD_E_UNSUPPORTED,

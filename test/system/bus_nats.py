@@ -8,6 +8,7 @@ Prints "ok NAME", "not ok NAME" or "skip NAME: why". ACCORD_BUILD names the buil
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -378,6 +379,53 @@ def a_mirror_is_no_log():
         server.ask("STREAM.CREATE.ACCORD_fleet", {"name": "ACCORD_fleet", "storage": "file",
                                                   "mirror": {"name": "ACCORD_origin"}})
         refused_start(start, server.url("fleet"), "ACCORD_fleet is a mirror")
+
+
+class Older(threading.Thread):
+    """Between a node and a server, of which it says that it is of another version."""
+
+    def __init__(self, port, version):
+        super().__init__(daemon=True)
+        self.server, self.version = port, version.encode()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                server = socket.create_connection(("127.0.0.1", self.server), WAIT)
+                server.settimeout(None)
+                for a, b in (client, server), (server, client):
+                    threading.Thread(target=self.carry, args=(a, b), daemon=True).start()
+
+    def carry(self, a, b):
+        with contextlib.suppress(OSError), a, b:
+            while data := a.recv(65536):
+                if data.startswith(b"INFO "):
+                    data = re.sub(rb'"version":"[^"]*"', b'"version":"' + self.version + b'"', data)
+                b.sendall(data)
+            b.shutdown(socket.SHUT_RDWR)
+
+
+@test
+def a_server_that_should_be_newer_is_told_in_log_and_status():
+    """1.7.4: refused before 2.10.23, warned of before 2.12.3."""
+    with Server() as server, nodes() as start:
+        older = Older(server.port, "2.12.2")
+        with older.listener:
+            node = start("web1", *FLAGS, bus=f"nats://127.0.0.1:{older.port}/fleet")
+            line = node.logged("event=bus-advice")
+            expect("nats-server 2.12.2: upgrade to 2.12.3 or later" in line, line)
+            soon(lambda: "upgrade to 2.12.3" in node.status()["bus_advice"], node.status())
+            node.kill()
+            older.version = b"2.10.22"
+            refused_start(start, f"nats://127.0.0.1:{older.port}/fleet", "upgrade the server")
+        node = start("web2", *FLAGS, bus=server.url())
+        node.ready()
+        soon(lambda: node.status()["state"] == "fresh", "on the real one")
+        expect(node.status()["bus_advice"] == "", node.status())
 
 
 @test

@@ -24,6 +24,10 @@ enum {
     LEAST_MAJOR = 2,
     LEAST_MINOR = 10,
     LEAST_PATCH = 23,
+    /* What its makers advise after others had killed and paused servers of earlier ones. */
+    ADVISED_MAJOR = 2,
+    ADVISED_MINOR = 12,
+    ADVISED_PATCH = 3,
     RECONNECT_MS = 100,
     JITTER_MS = 200,
     PING_MS = 1000,
@@ -474,7 +478,7 @@ static bool server_version(natsConnection *c, uint64_t timeout_ms, char version[
 static int check_version(struct nats_link *l, const struct start *st,
                          char why[BUS_WHY_BYTES_MAX])
 {
-    char version[32] = "";
+    char *version = l->version;
 
     if (st->allow_old)
         return ACCORD_OK;
@@ -488,6 +492,18 @@ static int check_version(struct nats_link *l, const struct start *st,
                     "--allow-old-server (in the URL ?allow-old-server=1) and do without the "
                     "promises P1 to P4",
                     version, LEAST_MAJOR, LEAST_MINOR, LEAST_PATCH);
+}
+
+void nats_link_advise(const struct nats_link *l, char out[BUS_ADVICE_BYTES_MAX])
+{
+    out[0] = '\0';
+    if (l->version[0] &&
+        !nats_version_is_at_least(l->version, ADVISED_MAJOR, ADVISED_MINOR, ADVISED_PATCH))
+        snprintf(out, BUS_ADVICE_BYTES_MAX,
+                 "nats-server %s: upgrade to %d.%d.%d or later; before it, servers that crash "
+                 "or stand still could lose what they had acknowledged (that is noticed, and "
+                 "costs the caches)",
+                 l->version, ADVISED_MAJOR, ADVISED_MINOR, ADVISED_PATCH);
 }
 
 static int not_connected(const struct nats_link *l, const struct start *st, natsStatus s,

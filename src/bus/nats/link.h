@@ -36,11 +36,15 @@ struct nats_link {
     jsOptions options;
     struct nats_rights rights;
     char domain[NATS_NAME_BYTES_MAX];
+    char version[32]; /* of the server, as it said; "": it was not asked */
 };
 
 /* Fills in the names that follow from the URL; nothing is connected. ACCORD_E_INVALID. */
 MUST_CHECK int nats_link_names(struct nats_link *l, const char *url,
                                char why[BUS_WHY_BYTES_MAX]);
+
+/* What the server's people should do, though the bus works without: one line, or "". */
+void nats_link_advise(const struct nats_link *l, char out[BUS_ADVICE_BYTES_MAX]);
 
 /* Whether the URL lets a server be too old. Not, where the URL is refused. */
 bool nats_link_allows_old(const char *url);

@@ -75,6 +75,25 @@ TEST(nats_files_of_the_url_that_cannot_be_read_end_the_start)
     }
 }
 
+/* 1.7.4 of the reliability review. */
+TEST(nats_advises_a_server_that_keeps_what_it_acknowledged)
+{
+    struct nats_link l = {.version = "2.12.2"};
+    char advice[BUS_ADVICE_BYTES_MAX] = "what was there";
+
+    nats_link_advise(&l, advice);
+    CHECK(strstr(advice, "nats-server 2.12.2: upgrade to 2.12.3 or later"));
+    snprintf(l.version, sizeof l.version, "2.12.3");
+    nats_link_advise(&l, advice);
+    CHECK(!advice[0]);
+    snprintf(l.version, sizeof l.version, "2.11.4");
+    nats_link_advise(&l, advice);
+    CHECK(advice[0]);
+    l.version[0] = '\0'; /* an old server that was allowed: said elsewhere */
+    nats_link_advise(&l, advice);
+    CHECK(!advice[0]);
+}
+
 TEST(nats_promises_less_where_an_old_server_is_allowed)
 {
     const char *said = bus_nats.tools.caveat("nats://me:x@h/shop?allow_old_server=1");

@@ -266,6 +266,7 @@ int nats_reader_attach(struct nats_reader *r, const struct cursor *resume, uint6
     r->attached = true;
     r->stream = s;
     r->at = out->after;
+    nats_link_advise(r->link, out->advice);
     return ACCORD_OK;
 }
 

@@ -28,7 +28,7 @@
     EXIT(UNPUBLISHED, 8, "removed here, queued for the bus")                                   \
     EXIT(TIMEOUT, 9, "timed out; the outcome is unknown")                                      \
     EXIT(BROKEN, 10, "demo, torture, bench: a promise was broken")                             \
-    EXIT(NOT_JUDGED, 11, "torture: too few hits to say anything; give it more time")           \
+    EXIT(NOT_JUDGED, 11, "demo, torture: too few hits to say anything; give it more time")     \
     EXIT(NOT_HERE, 12, "torture: the scenario needs what this machine or user does not allow")
 
 enum exit_code {

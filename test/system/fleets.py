@@ -134,7 +134,7 @@ def outlasts(proxy, a, b, *faults):
 def keeps_its_promises(url, verb, *flags):
     """`accord demo` or `accord torture` on that bus; the password "whispered" is never shown."""
     done = subprocess.run([ACCORD, verb, "--bus", url, *flags], capture_output=True, text=True,
-                          timeout=180, check=False)
+                          timeout=400, check=False)
     expect(done.returncode == 0, done.stdout[-3000:], done.stderr[-3000:])
     expect("every promise held" in done.stdout, done.stdout)
     expect("whispered" not in done.stdout + done.stderr, "a password is shown", done.stdout)

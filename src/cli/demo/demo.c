@@ -30,6 +30,11 @@ static void say_hello(struct demo_conductor *c)
 
 static int report(struct demo_conductor *c)
 {
+    static const int codes[] = {[DEMO_OUTCOME_BROKEN] = EXIT_BROKEN,
+                                [DEMO_OUTCOME_FAILED] = EXIT_FAILED,
+                                [DEMO_OUTCOME_INTERRUPTED] = EXIT_FAILED,
+                                [DEMO_OUTCOME_NOT_JUDGED] = EXIT_NOT_JUDGED,
+                                [DEMO_OUTCOME_HELD] = EXIT_OK};
     struct demo_result *r = &c->result;
     int status = ACCORD_OK;
 
@@ -40,9 +45,7 @@ static int report(struct demo_conductor *c)
     if (status != ACCORD_OK)
         return fail(EXIT_FAILED, "demo: the result could not be printed: %s",
                     status_text(status));
-    if (r->totals.broken > 0)
-        return EXIT_BROKEN;
-    return r->problem_count > 0 || r->interrupted ? EXIT_FAILED : EXIT_OK;
+    return codes[demo_outcome(&c->world, r)];
 }
 
 int verb_demo(int argc, char **argv)

@@ -2,13 +2,17 @@
  * Copyright (c) 2026 the Accord authors */
 #include "cli/demo/lead.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 enum {
     STEP_MS = 100,
     READY_S = 60, /* for the first start of all nodes */
     SEEN_S = 60,  /* for all workers to be in a phase */
+    IDLE_S = 2,   /* until who is not, has been given no time */
+    NICENESS = 10,
 };
 
 /* ---- waiting, and what may not happen meanwhile ---------------------------------------------
@@ -109,12 +113,34 @@ static bool all_seen(const struct demo_conductor *c, enum demo_mode mode)
     return seen;
 }
 
+void lead_share(struct demo_conductor *c)
+{
+    const struct sched_param none = {0};
+
+    if (c->result.readers_shared || c->world.judges_under_load)
+        return;
+    c->result.readers_shared = true;
+    for (size_t i = 0; i < c->stage.worker_count; i++) {
+        pid_t worker = c->stage.workers[i].pid;
+        if (c->stage.workers[i].ended || sched_getscheduler(worker) != SCHED_IDLE)
+            continue;
+        setpriority(PRIO_PROCESS, (id_t)worker, NICENESS); /* it keeps that */
+        sched_setscheduler(worker, SCHED_OTHER, &none);
+    }
+    demo_display_say(&c->display,
+                     "the machine leaves nothing over for the readers: from here on "
+                     "they have a share of it, and times show that");
+}
+
 bool lead_enter(struct demo_conductor *c, enum demo_mode mode)
 {
+    uint64_t idle_ns = demo_now_ns() + IDLE_S * NS_PER_S;
     uint64_t until_ns = demo_now_ns() + SEEN_S * NS_PER_S;
 
     atomic_store_explicit(&c->world.shared->mode, mode, memory_order_release);
     while (!all_seen(c, mode)) {
+        if (demo_now_ns() > idle_ns)
+            lead_share(c);
         if (demo_now_ns() > until_ns) {
             demo_result_problem(&c->result, "a worker hangs: not in the next phase within %d s",
                                 SEEN_S);

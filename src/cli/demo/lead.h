@@ -18,6 +18,10 @@ MUST_CHECK bool lead_start_workers(struct demo_conductor *c);
 
 /* Tells the workers the mode, and waits until all of them follow it. */
 MUST_CHECK bool lead_enter(struct demo_conductor *c, enum demo_mode mode);
+/* The readers and the prober take what others leave over; on a machine that is busy with other
+ * things that is nothing. From here on they have a share of it, as nice as can be. Said once.
+ */
+void lead_share(struct demo_conductor *c);
 /* A tenth of a second at most, or until until_ns; draws. False also where a child ended that
  * should not have. */
 MUST_CHECK bool lead_step(struct demo_conductor *c, uint64_t until_ns);

@@ -16,6 +16,7 @@ static const struct option_field fields[] = {
     {"--readers", OPTION_COUNT, AT(readers), 4, 64, NULL},
     {"--rate", OPTION_COUNT, AT(rate), 1, 5000, NULL},
     {"--max-stale", OPTION_DURATION, AT(max_stale_ns), 500 * NS_PER_MS, 3600 * NS_PER_S, NULL},
+    {"--hits-min", OPTION_COUNT, AT(hits_min), 1, INT64_MAX, NULL},
     {"--input", OPTION_TEXT, AT(input), 0, 0, "the path of a Debian control file"},
     {"--trace", OPTION_TEXT, AT(trace), 0, 0, "the path of a file with one key a line"},
     {"--bus", OPTION_TEXT, AT(bus), 0, 0, "the URL of a bus, as accord serve takes it"},
@@ -76,6 +77,7 @@ int demo_options_parse(struct demo_options *out, int argc, char **argv,
         .readers = 4,
         .rate = 200,
         .max_stale_ns = 3 * NS_PER_S,
+        .hits_min = DEMO_HITS_MIN,
     };
 
     int status = options_parse(&o, fields, COUNT_OF(fields), argc, argv, why);

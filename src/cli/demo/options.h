@@ -12,6 +12,7 @@ enum {
     DEMO_SLOTS,
     DEMO_READERS_MAX = 128,
     DEMO_BUS_BYTES_MAX = 512, /* of a URL, with its end */
+    DEMO_HITS_MIN = 1000,     /* a reader that runs has them in milliseconds */
 };
 
 struct demo_options {
@@ -24,6 +25,7 @@ struct demo_options {
     uint64_t readers;
     uint64_t rate; /* changes a second */
     uint64_t max_stale_ns;
+    uint64_t hits_min;     /* judged; with fewer there is no verdict */
     bool allow_old_server; /* of the URL's bus, NATS */
     bool json;
     bool keep; /* leave the folder for a look */

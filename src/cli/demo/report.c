@@ -155,18 +155,30 @@ void demo_report_failures(const struct demo_world *w, const struct demo_result *
         fprintf(f, "  PROBLEM: %s\n", r->problems[i]);
 }
 
-void demo_report_verdict(const struct demo_result *r, FILE *stream)
+void demo_report_verdict(const struct demo_world *w, const struct demo_result *r, FILE *stream)
 {
-    const char *verdict = "every promise held";
-
-    if (r->totals.broken > 0)
-        verdict = "A PROMISE WAS BROKEN";
-    else if (r->problem_count > 0)
-        verdict = "FAILED";
-    else if (r->interrupted)
-        verdict = r->on_ns_long > 0 ? "interrupted; every promise held until then"
-                                    : "interrupted before anything was judged";
-    fprintf(stream, "  %s\n", verdict);
+    switch (demo_outcome(w, r)) {
+    case DEMO_OUTCOME_BROKEN:
+        fprintf(stream, "  A PROMISE WAS BROKEN\n");
+        break;
+    case DEMO_OUTCOME_FAILED:
+        fprintf(stream, "  FAILED\n");
+        break;
+    case DEMO_OUTCOME_INTERRUPTED:
+        fprintf(stream, "  %s\n",
+                r->on_ns_long > 0
+                    ? "interrupted, so not judged; no broken promise was seen until then"
+                    : "interrupted before anything was judged");
+        break;
+    case DEMO_OUTCOME_NOT_JUDGED:
+        fprintf(stream,
+                "  NOT JUDGED: %s reads were hits, and a verdict needs %s (--hits-min);\n"
+                "  the machine is too busy for the readers: more --seconds, or another time\n",
+                demo_text_count(r->totals.hits), demo_text_count(w->options.hits_min));
+        break;
+    case DEMO_OUTCOME_HELD:
+        fprintf(stream, "  every promise held, in %s hits\n", demo_text_count(r->totals.hits));
+    }
 }
 
 void demo_report_table(const struct demo_world *w, const struct demo_result *r, FILE *stream)
@@ -181,6 +193,6 @@ void demo_report_table(const struct demo_world *w, const struct demo_result *r, 
         fprintf(stream, "\n");
     }
     demo_report_failures(w, r, stream);
-    demo_report_verdict(r, stream);
+    demo_report_verdict(w, r, stream);
     fflush(stream);
 }

@@ -120,19 +120,40 @@ static json_t *problems(const struct demo_result *r)
     return list;
 }
 
+static const char *verdict_word(enum demo_outcome v)
+{
+    static const char *const words[] = {[DEMO_OUTCOME_BROKEN] = "broken",
+                                        [DEMO_OUTCOME_FAILED] = "failed",
+                                        [DEMO_OUTCOME_INTERRUPTED] = "interrupted",
+                                        [DEMO_OUTCOME_NOT_JUDGED] = "not judged",
+                                        [DEMO_OUTCOME_HELD] = "held"};
+
+    return words[v];
+}
+
+/* null: nobody knows. */
+static json_t *kept(enum demo_outcome v)
+{
+    bool known = v != DEMO_OUTCOME_INTERRUPTED && v != DEMO_OUTCOME_NOT_JUDGED;
+
+    return known ? json_boolean(v == DEMO_OUTCOME_HELD) : json_null();
+}
+
 int demo_report_json(const struct demo_world *w, const struct demo_result *r, FILE *stream)
 {
     const struct demo_options *o = &w->options;
-    bool kept = r->totals.broken == 0 && r->problem_count == 0;
+    enum demo_outcome v = demo_outcome(w, r);
     json_t *all = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b}",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, "
+        "s:s, s:o, s:o}",
         "version", ACCORD_VERSION, "input", text(o->input), "keys",
         o->trace ? text(o->trace) : json_string("zipf 0.99"), "bus", text(w->bus_shown), "rows",
         count(w->table.count), "nodes", count(o->nodes), "readers", count(o->readers), "with",
         with_accord(r), "without", without(r), "removals", removals(w), "refused_stale_fills",
         r->refused_known ? count(r->refused_fills) : json_null(), "freshness", freshness(w, r),
         "killed", killed(w, r), "broken", broken(w), "problems", problems(r), "interrupted",
-        r->interrupted, "promises_kept", kept);
+        r->interrupted, "readers_shared", r->readers_shared, "verdict", verdict_word(v),
+        "hits_needed", count(o->hits_min), "promises_kept", kept(v));
 
     if (!all)
         return ACCORD_E_NOMEM;

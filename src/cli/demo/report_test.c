@@ -20,7 +20,7 @@ static void make_world(void)
     uint32_t version, change;
 
     w.options = (struct demo_options){
-        .input = "in\xff", .nodes = 3, .readers = 4, .max_stale_ns = NS_PER_S};
+        .input = "in\xff", .nodes = 3, .readers = 4, .max_stale_ns = NS_PER_S, .hits_min = 990};
     w.table = (struct demo_table){rows, 2, NULL};
     w.name[0][0] = 'n';
     w.shared = mmap(NULL, sizeof *w.shared, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -80,6 +80,34 @@ TEST(a_run_that_kept_its_promises_says_so_with_its_figures)
     json_t *with = json_object_get(all, "with");
     CHECK(json_integer_value(json_object_get(with, "reads")) == 1000);
     CHECK(json_integer_value(json_object_get(with, "origin_queries")) == 10);
+    json_decref(all);
+}
+
+TEST(a_run_with_too_few_hits_claims_nothing)
+{
+    make_world();
+    w.options.hits_min = 991;
+    print_table();
+    CHECK(strstr(printed, "NOT JUDGED: 990 reads were hits, and a verdict needs 991"));
+    CHECK(!strstr(printed, "held"));
+    json_t *all = print_json();
+    CHECK(json_is_null(json_object_get(all, "promises_kept")));
+    CHECK(strcmp(json_string_value(json_object_get(all, "verdict")), "not judged") == 0);
+    CHECK(json_integer_value(json_object_get(all, "hits_needed")) == 991);
+    json_decref(all);
+    demo_result_problem(&r, "the node %s fell", "web9");
+    CHECK(demo_outcome(&w, &r) == DEMO_OUTCOME_FAILED);
+}
+
+TEST(an_interrupted_run_claims_nothing)
+{
+    make_world();
+    r.interrupted = true;
+    print_table();
+    CHECK(strstr(printed, "interrupted, so not judged"));
+    CHECK(!strstr(printed, "held"));
+    json_t *all = print_json();
+    CHECK(json_is_null(json_object_get(all, "promises_kept")));
     json_decref(all);
 }
 

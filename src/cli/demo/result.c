@@ -37,6 +37,17 @@ void demo_result_collect(const struct demo_world *w, struct demo_result *r)
     }
 }
 
+enum demo_outcome demo_outcome(const struct demo_world *w, const struct demo_result *r)
+{
+    if (r->totals.broken > 0)
+        return DEMO_OUTCOME_BROKEN;
+    if (r->problem_count > 0)
+        return DEMO_OUTCOME_FAILED;
+    if (r->interrupted)
+        return DEMO_OUTCOME_INTERRUPTED;
+    return r->totals.hits < w->options.hits_min ? DEMO_OUTCOME_NOT_JUDGED : DEMO_OUTCOME_HELD;
+}
+
 void demo_result_problem(struct demo_result *r, const char *format, ...)
 {
     va_list arguments;

@@ -27,9 +27,20 @@ struct demo_result {
     bool refused_known;
     uint64_t refused_fills;
     bool interrupted;
+    bool readers_shared;  /* too little was left over for the readers: see lead_share() */
     size_t problem_count; /* what went wrong apart from broken promises */
     char problems[DEMO_PROBLEMS_MAX][DEMO_PROBLEM_BYTES_MAX];
 };
+
+/* What a run may be said to have shown. Of several the first that applies. */
+enum demo_outcome {
+    DEMO_OUTCOME_BROKEN,
+    DEMO_OUTCOME_FAILED,      /* something else went wrong */
+    DEMO_OUTCOME_INTERRUPTED, /* from outside */
+    DEMO_OUTCOME_NOT_JUDGED,  /* too few hits: it proves nothing */
+    DEMO_OUTCOME_HELD
+};
+enum demo_outcome demo_outcome(const struct demo_world *w, const struct demo_result *r);
 
 void demo_totals_sum(const struct demo_world *w, struct demo_totals *out);
 /* Sums into the result what the processes counted. */
@@ -52,7 +63,7 @@ MUST_CHECK int demo_report_json(const struct demo_world *w, const struct demo_re
 void demo_report_failures(const struct demo_world *w, const struct demo_result *r,
                           FILE *stream);
 /* The last line of a table. */
-void demo_report_verdict(const struct demo_result *r, FILE *stream);
+void demo_report_verdict(const struct demo_world *w, const struct demo_result *r, FILE *stream);
 /* One line on a broken promise. */
 void demo_failure_text(const struct demo_world *w, const struct demo_failure *f, char *text,
                        size_t text_bytes);

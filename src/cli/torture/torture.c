@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-enum { HITS_MIN = 1000 }; /* a reader that runs has them in milliseconds */
-
 #define AT(field)    offsetof(struct torture_options, field)
 #define WORLD(field) offsetof(struct torture_options, world.field)
 
@@ -159,7 +157,7 @@ static int parse(struct torture *t, int argc, char **argv, char why[OPTIONS_WHY_
                   .max_stale_ns = NS_PER_S},
         .faults = "all",
         .every_ns = NS_PER_S,
-        .hits_min = HITS_MIN,
+        .hits_min = DEMO_HITS_MIN,
     };
     int status = options_parse(&t->options, fields, COUNT_OF(fields), argc, argv, why);
     if (status == ACCORD_OK && t->options.scenario)

@@ -50,7 +50,7 @@ hold() { # hold KEY: somebody has the right to load it, and does not come back
     rm -f "$tmp/waits"
     "$client" hold "$1" >"$tmp/hold.$1" 2>&1 &
     holder=$!
-    until_true 20 grep -q loading "$tmp/hold.$1" || cat "$tmp/hold.$1"
+    until_true 60 grep -q loading "$tmp/hold.$1" || cat "$tmp/hold.$1"
 }
 let_go() {
     kill -KILL $holder
@@ -116,7 +116,7 @@ for what in read fill read fill; do
     "$client" for-ever $what >"$tmp/$what" 2>&1 &
     killed="$killed $!"
 done
-until_true 10 sh -c "grep -q begun '$tmp/read' && grep -q begun '$tmp/fill'"
+until_true 60 sh -c "grep -q begun '$tmp/read' && grep -q begun '$tmp/fill'"
 sleep 0.5
 for p in $killed; do
     kill -KILL "$p"
@@ -127,12 +127,12 @@ is the-node-is-still-fresh fresh "$ACCORD_SOCKET"
 
 # ---- the daemon stopped under eight threads, and going on
 is of-a-stopped-daemon-few-calls-pay-the-timeout timeout 120 "$client" stops "$node"
-is and-when-it-goes-on-so-does-everything until_true 30 fresh "$ACCORD_SOCKET"
+is and-when-it-goes-on-so-does-everything until_true 60 fresh "$ACCORD_SOCKET"
 
 # ---- the daemon killed and restarted under four readers
 timeout 90 "$client" restart >"$tmp/restart" 2>"$tmp/err" &
 readers=$!
-until_true 20 grep -q '^hits' "$tmp/restart"
+until_true 60 grep -q '^hits' "$tmp/restart"
 node_stop "$node" KILL
 sleep 4 # its last lease runs out
 node_start web1 --config "$tmp/accord.conf"
@@ -146,7 +146,7 @@ is readers-hit-then-are-unsure-then-hit-again grep -q '4 hit, 4 unsure, 4 hit ag
 publish_timeout=500ms
 node_start web2
 mv "$tmp/bus" "$tmp/away" # the folder, or the file would be made anew
-is without-its-bus-the-node-is-unsure until_true 20 sh -c "! '$accord' status | grep -q ^fresh"
+is without-its-bus-the-node-is-unsure until_true 60 sh -c "! '$accord' status | grep -q ^fresh"
 timeout 60 "$client" load brief:1 1000 0 >"$tmp/waits" 2>&1
 is while-unsure-the-origin-is-asked grep -q '^loaded state 5' "$tmp/waits"
 timeout 60 "$client" load brief:1 1000 0 >"$tmp/waits" 2>&1
@@ -155,7 +155,7 @@ is while-unsure-a-removal-is-queued-and-says-so \
     sh -c "'$accord' remove brief:2 --socket '$tmp/web2.sock' --timeout 90s 2>'$tmp/err'
         [ \$? -eq 8 ] && grep -q queued '$tmp/err'"
 mv "$tmp/away" "$tmp/bus"
-is with-its-bus-it-is-fresh-again until_true 30 fresh "$ACCORD_SOCKET"
+is with-its-bus-it-is-fresh-again until_true 60 fresh "$ACCORD_SOCKET"
 timeout 60 "$client" load brief:1 1000 0 >"$tmp/waits" 2>&1
 is and-what-was-kept-meanwhile-is-loaded-anew grep -q '^loaded state 1' "$tmp/waits"
 

@@ -110,7 +110,7 @@ gone_there() { "$accord" get "$1" --socket "$other"; [ $? -eq 5 ]; }
 "$accord" set far here --socket "$other" >/dev/null
 is the-other-node-has-it prints here 0 get far --socket "$other"
 is remove-many run 0 remove far k2 nothing
-is it-is-gone-on-the-other-node until_true 5 gone_there far
+is it-is-gone-on-the-other-node until_true 60 gone_there far
 is remove-json json 'd["done"] == "removed" and "@" in d["position"]' 0 remove x --json
 "$accord" set a 1 --tag red >/dev/null
 "$accord" set b 2 --tag red >/dev/null
@@ -128,7 +128,7 @@ is flushed-is-gone run 5 get c
 is seed-stores-here run 0 seed c 4
 is seeded-is-a-hit prints 4 0 get c
 "$accord" set c 5 --socket "$other" >/dev/null
-is seeding-elsewhere-removes-here until_true 5 run 5 get c
+is seeding-elsewhere-removes-here until_true 60 run 5 get c
 is clear-everything run 0 clear --all
 is cleared-is-gone run 5 get bin
 
@@ -199,26 +199,26 @@ is sync-of-nonsense-says-how-it-looks explains 'such as 12@1f' 2 sync nonsense
 # ---- watch
 "$accord" watch 'greeble:*' --count 3 >"$tmp/watched" 2>"$tmp/err" &
 watcher=$!
-until_true 30 grep -q watching "$tmp/err"
+until_true 60 grep -q watching "$tmp/err"
 "$accord" remove other:1 >/dev/null
 "$accord" remove greeble:43 >/dev/null
 sqlite3 "$bus" "INSERT INTO accord_changes(key) VALUES ('greeble:44')"
-until_true 30 grep -q greeble:44 "$tmp/watched"
+until_true 60 grep -q greeble:44 "$tmp/watched"
 "$accord" remove --soft greeble:45 --socket "$other" >/dev/null
-is watch-ends-after-its-count until_true 30 sh -c "! kill -0 $watcher"
+is watch-ends-after-its-count until_true 60 sh -c "! kill -0 $watcher"
 is watch-tells-who grep -qE '^remove greeble:43 by web1 at [0-9]+@' "$tmp/watched"
 is watch-tells-of-a-person grep -q '^remove greeble:44 by a person or a trigger' "$tmp/watched"
 is watch-tells-of-the-other-node grep -q '^remove soft greeble:45 by web2' "$tmp/watched"
 is watch-leaves-out-what-does-not-match sh -c "! grep -q other '$tmp/watched'"
 "$accord" watch --json >"$tmp/watched" 2>"$tmp/watch.err" &
 watcher=$!
-until_true 30 grep -q watching "$tmp/watch.err"
+until_true 60 grep -q watching "$tmp/watch.err"
 node_stop "$first" KILL
-is watch-says-when-changes-may-be-missing until_true 30 grep -q 'may be missing' "$tmp/watch.err"
+is watch-says-when-changes-may-be-missing until_true 60 grep -q 'may be missing' "$tmp/watch.err"
 node_start web1
-is watch-goes-on-after-a-restart until_true 10 grep -q 'watching again' "$tmp/watch.err"
+is watch-goes-on-after-a-restart until_true 60 grep -q 'watching again' "$tmp/watch.err"
 "$accord" remove after >/dev/null
-is watch-json-is-an-object-a-line until_true 30 grep -q '"key":"after"' "$tmp/watched"
+is watch-json-is-an-object-a-line until_true 60 grep -q '"key":"after"' "$tmp/watched"
 kill -INT $watcher
 is watch-ends-well-on-ctrl-c wait $watcher
 
@@ -266,7 +266,7 @@ is torture-wants-it-too explains 'names no bus of this build' 2 torture --bus fo
 if command -v redis-server >/dev/null; then
     redis-server --port 0 --unixsocket "$tmp/redis.sock" --save '' --dir "$tmp" >"$tmp/redis.out" 2>&1 &
     redis=$!
-    until_true 20 test -S "$tmp/redis.sock"
+    until_true 60 test -S "$tmp/redis.sock"
     for command in 'get k' status nodes 'ping --all'; do
         # shellcheck disable=SC2086
         is "a-redis-is-no-daemon-says-$(echo "$command" | tr ' ' -)" \

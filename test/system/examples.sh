@@ -44,7 +44,7 @@ without_a_daemon() {
     kill -STOP "$daemon"
     is "example-$language-works-with-a-daemon-that-hangs" try "pkg-$language" 2.0 1
     kill -CONT "$daemon"
-    until_true 20 fresh "$ACCORD_SOCKET" || not_ok "the-daemon-goes-on-after-$language"
+    until_true 60 fresh "$ACCORD_SOCKET" || not_ok "the-daemon-goes-on-after-$language"
 }
 
 folder=docs/example

@@ -23,7 +23,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 BUILD = os.path.join(ROOT, os.environ.get("ACCORD_BUILD", "build"))
 ACCORD = os.path.join(BUILD, "accord")
 SANITIZED = bool(os.environ.get("ACCORD_SANITIZED"))
-WAIT = 60 if SANITIZED else 20
+WAIT = 60  # seconds for what comes sooner; also the longest bound that a daemon is given
+OUTWAIT = 2 * WAIT  # by who wants the daemon's own answer
 PROMPT = 10  # seconds that "at once" may take on a machine busy with other things; a hang takes more
 MIB_IN_KIB = 1024
 # What sanitizers keep of freed memory, and their shadow of the rest.
@@ -50,7 +51,7 @@ class Client:
 
     def __init__(self, address, family=socket.AF_UNIX):
         self.socket = socket.socket(family, socket.SOCK_STREAM)
-        self.socket.settimeout(WAIT)
+        self.socket.settimeout(OUTWAIT)
         self.connect(address)
         self.file = self.socket.makefile("rb")
 
@@ -404,7 +405,7 @@ def share_out(items, places, work):
 
 
 def run(*words, **more):
-    return subprocess.run([ACCORD, *words], capture_output=True, text=True, timeout=WAIT, **more)
+    return subprocess.run([ACCORD, *words], capture_output=True, text=True, timeout=OUTWAIT, **more)
 
 
 def rows(folder, sql):

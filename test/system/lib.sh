@@ -61,7 +61,7 @@ node_start() {
         >>"$tmp/$node_name.log" 2>&1 </dev/null &
     node_pid=$!
     node_pids="$node_pids $node_pid"
-    until_true 20 fresh "$tmp/$node_name.sock" || {
+    until_true 60 fresh "$tmp/$node_name.sock" || {
         not_ok "node-$node_name-becomes-fresh"
         exit 1
     }

@@ -19,7 +19,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("ACCORD_BUILD", "build"))
-WAIT = 60 if os.environ.get("ACCORD_SANITIZED") else 20
+WAIT = 60
 
 CASES = {
     "get and set": """

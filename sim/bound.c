@@ -25,12 +25,14 @@ bool bound_has_room(const struct sim *s)
     return s->term_count < TERMS_MAX / 2; /* the log may lose changes, too */
 }
 
-uint64_t bound_since(const struct sim *s, const struct host *h, size_t key)
+uint64_t bound_since(const struct sim *s, const struct cache *c, size_t key)
 {
+    const struct host *h = &s->hosts[c->host];
     uint64_t clock_ns = clock_at(&h->clock, s->now_ns), oldest_ns = UINT64_MAX;
 
     for (size_t i = 0; i < s->term_count; i++) {
-        uint64_t bound_ns = key_max_stale_ns(s, key, s->terms[i].max_stale_ns);
+        uint64_t max_stale_ns = u64_min(c->local_ns, s->terms[i].max_stale_ns);
+        uint64_t bound_ns = key_max_stale_ns(s, key, max_stale_ns);
         uint64_t since_ns = clock_since(&h->clock, u64_sub_sat(clock_ns, bound_ns));
         bool last = i + 1 == s->term_count;
         if (last || s->terms[i + 1].at_ns > since_ns)

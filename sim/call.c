@@ -143,7 +143,7 @@ struct call *call_make(struct sim *s, struct host *h, const struct request *r, s
                        .client = r->client,
                        .asked_ns = s->now_ns,
                        .asked_clock_ns = clock_ns,
-                       .since_ns = bound_since(s, h, key),
+                       .since_ns = bound_since(s, h->daemon.cache, key),
                        .excused = host_is_excused(s, h),
                        .key = key};
     copy_keys(c, r);

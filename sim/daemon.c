@@ -124,6 +124,7 @@ static void make_segment(struct sim *s, struct host *h)
                          c->sizes.hints_bytes);
     ASSERT(status == ACCORD_OK);
     c->incarnation = settings.incarnation;
+    c->local_ns = h->local_ns;
     c->seed = settings.seed;
     d->cache = c;
 }
@@ -294,9 +295,10 @@ static void carry_fatal(struct sim *s, struct host *h, const struct effect *e)
 
     for (size_t i = 0; i < s->host_count; i++)
         twice |= i != h->index && strcmp(s->hosts[i].name, h->name) == 0;
-    if (!twice && s->faults[FAULT_TWICE] == 0)
+    bool mended = operator_mends(h);
+    if (!mended && !twice && s->faults[FAULT_TWICE] == 0)
         sim_fail(s, "fatal", "%s gave up: %s", h->name, e->fatal.why);
-    SOMETIMES(true, "daemon: a namesake gave up");
+    SOMETIMES(!mended, "daemon: a namesake gave up");
     d->fatal = true;
     d->stopping = true;
     daemon_post(s, h, letter_new(s, EVENT_STOP));
@@ -698,7 +700,8 @@ static void draw_settings(struct sim *s, struct host *h)
     d->settings = (struct core_settings){
         .about = "app sim",
         .incarnation = {++s->incarnations, rng_next(&s->rng) | 1},
-        .max_stale_ns = p->max_stale_ns,
+        .max_stale_ns = h->local_ns < UINT64_MAX ? h->local_ns : p->max_stale_ns,
+        .max_stale_given = h->local_ns < UINT64_MAX,
         .publish_timeout_ns = p->publish_timeout_ns,
         .load_timeout_ns = p->load_timeout_ns,
         .join_settle_ns = p->join_settle_ns,

@@ -23,9 +23,21 @@ static void next(struct sim *s)
     sim_push(s, (struct happening){.at_ns = s->now_ns + after_ns, .kind = HAPPEN_OPERATOR});
 }
 
+/* Some of them are refused, now or later: more than the cluster's. */
+static void configure_hosts(struct sim *s)
+{
+    const struct plan *p = &s->plan;
+
+    for (size_t i = 0; i < s->host_count; i++)
+        if (rng_chance(&s->operator_rng, p->local_permille))
+            s->hosts[i].local_ns =
+                rng_between(&s->operator_rng, 500 * NS_PER_MS, p->most_stale_ns);
+}
+
 void operator_begin(struct sim *s)
 {
     s->operator_rng.state = s->seed ^ 0x6f70657261746f72;
+    configure_hosts(s);
     if (s->plan.operator_every_ns > 0)
         next(s);
 }
@@ -56,6 +68,18 @@ static void change_max_stale(struct sim *s, struct host *h)
         return;
     r.max_stale_ns = some_max_stale(s);
     (void)call_make(s, h, &r, /* key= */ 0);
+}
+
+bool operator_mends(struct host *h)
+{
+    const struct event *e = &h->daemon.event;
+
+    if (e->type != EVENT_BUS_ATTACHED || h->local_ns == UINT64_MAX ||
+        e->attached.max_stale_ns >= h->local_ns)
+        return false;
+    SOMETIMES(true, "operator: a node with a larger max_stale gave up");
+    h->local_ns = UINT64_MAX;
+    return true;
 }
 
 /* ---- one order of versions -----------------------------------------------------------------

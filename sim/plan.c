@@ -540,6 +540,7 @@ static void draw_operator(struct plan *p, struct rng dice)
     p->most_stale_ns = ms * (1 + rng_below(&dice, 4)) * NS_PER_MS;
     p->operator_every_ns = p->max_stale_ns / 4 + rng_skewed(&dice, 12 * p->max_stale_ns);
     p->clear_permille = (unsigned)rng_below(&dice, 600);
+    p->local_permille = rng_below(&dice, 2) == 0 ? (unsigned)rng_below(&dice, 700) : 0;
 }
 
 static enum theme theme_of(uint64_t dice)

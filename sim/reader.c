@@ -350,7 +350,7 @@ void reader_happens(struct sim *s, const struct happening *x)
         p->start_ns = s->now_ns;
         p->dropped_ns = p->cache->dropped_ns;
         for (size_t i = 0; i < p->count; i++)
-            p->since_ns[i] = bound_since(s, h, p->keys[i]);
+            p->since_ns[i] = bound_since(s, p->cache, p->keys[i]);
         p->excused = host_is_excused(s, h);
         step_enter(s, h, draw_steps(s, p));
         ended = fiber_start(&p->fiber, read_body, p);

@@ -182,6 +182,7 @@ static void begin_hosts(struct sim *s)
         h->disk.capacity = capacity;
         h->index = i;
         h->permille = 1000;
+        h->local_ns = UINT64_MAX;
         h->daemon.wake_ns = UINT64_MAX;
         snprintf(h->real_name, sizeof h->real_name, "web%u", (unsigned)i);
         memcpy(h->name, h->real_name, sizeof h->name);

@@ -166,6 +166,7 @@ struct plan {
         operator_every_ns; /* mean, between two requests of an operator; 0: there is none */
     uint64_t least_stale_ns, most_stale_ns; /* between which max_stale changes */
     unsigned clear_permille;                /* of those: of a namespace, up to a version */
+    unsigned local_permille;                /* of hosts: with a max_stale of their own */
 };
 /* `scenario` or NULL; `theme` or THEME_NONE: chance decides. With an operator all else is drawn
  * as without. */
@@ -276,6 +277,7 @@ struct cache {
     struct id128 incarnation; /* of its writer */
     uint64_t seed;            /* of its hash secret */
     uint64_t dropped_ns;      /* by its clock */
+    uint64_t local_ns;        /* max_stale that its daemon was given; UINT64_MAX: none */
     bool fallback;            /* its clock was switched */
     bool torn;                /* its writer died between two stores */
 };
@@ -324,6 +326,7 @@ struct host {
     uint64_t seen[HOSTS_MAX]; /* incarnation of each host, seen since the cache was dropped */
     uint64_t gaps;            /* that its core has counted */
     bool on_old_side, starts_without_memory;
+    uint64_t local_ns;            /* max_stale in its configuration; UINT64_MAX: none */
     bool absent;                  /* it was never started, and need not be */
     uint64_t returns_ns;          /* as the scenario says; 0: it says nothing */
     uint64_t dead_ns;             /* for how long, once it dies in so many calls */
@@ -709,13 +712,15 @@ void stranger_happens(struct sim *s);
 void bound_begin(struct sim *s);
 void bound_note(struct sim *s, uint64_t max_stale_ns); /* the cluster's, from now on */
 bool bound_has_room(const struct sim *s);
-/* Of what was acknowledged before that moment, a read that begins now at that host misses
+/* Of what was acknowledged before that moment, a read of that segment that begins now misses
  * nothing. */
-uint64_t bound_since(const struct sim *s, const struct host *h, size_t key);
+uint64_t bound_since(const struct sim *s, const struct cache *c, size_t key);
 /* ---- operator.c ---- */
 bool operator_is_there(const struct sim *s);
 void operator_begin(struct sim *s);
 void operator_happens(struct sim *s);
+/* Whether the daemon is right to give up for that; then somebody mends its configuration. */
+bool operator_mends(struct host *h);
 void operator_replied(struct sim *s, struct host *h, const struct call *c,
                       const struct reply *r);
 /* ---- ping.c ---- */

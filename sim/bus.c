@@ -15,7 +15,7 @@ void bus_begin(struct sim *s)
         *v = (struct server){.slots = v->slots, .capacity = v->capacity};
     }
     memset(b->buckets, 0, sizeof b->buckets);
-    b->epochs = b->logs = b->records = 0;
+    b->epochs = b->logs = b->records = b->poisons = 0;
     b->primary = 0;
     b->servers[0].used = b->servers[0].alive = true;
     b->servers[0].log = (struct id128){++b->logs, 0xacc0};
@@ -73,6 +73,7 @@ static struct record *record_of(struct sim *s, const struct change *c, enum trus
     for (size_t k = 0; k < KEYS && covers; k++)
         r->covers |= (uint32_t)change_covers(c, k) << k;
     r->trust = trust;
+    r->poison = poison_drawn(s, c);
     r->serial = ++s->bus.records;
     r->next = *bucket;
     *bucket = r;

@@ -423,6 +423,7 @@ static void check_status(struct sim *s, struct host *h)
     SOMETIMES(t.holes_resent > 0, "hole: closed by its origin");
     SOMETIMES(t.resends > 0, "hole: said again for another host");
     SOMETIMES(t.drops[DROP_HOLE_SILENT] > 0, "hole: dropped, its origin is gone");
+    SOMETIMES(t.drops[DROP_POISON] > 0, "poison: skipped, and the cache dropped");
     SOMETIMES(t.drops[DROP_HOLE_LATE] > 0, "hole: dropped, nobody answered in time");
     SOMETIMES(t.divergences > 0, "core: a divergence was seen");
     SOMETIMES(t.fills_refused_token > 0, "core: a fill was refused for its token");
@@ -444,6 +445,10 @@ static void finish_step(struct sim *s, struct host *h)
     uint64_t generation = d->generation;
 
     d->stepping = false;
+    if (d->poisoned > 0) {
+        poison_strikes(s, h, d->poisoned);
+        return;
+    }
     s->sum.steps++;
     trace(s, TRACE_STEP, h->index, NO_KEY, d->event.type, d->effects.count);
     if (!d->event.more && core_deadline_ns(d->core) <= d->event.now_ns)
@@ -467,6 +472,8 @@ static void finish_step(struct sim *s, struct host *h)
         check_leased(&s->check, h->index);
     if (d->letter)
         link_consumed(s, h, d->letter);
+    if (d->letter && d->letter->slot_count > 0)
+        poison_passed(h, d->letter->slots[d->letter->slot_count - 1].position);
     d->letter = NULL;
     reader_stepped(s, h, /* leased= */ false);
     if (s->sum.steps % 16 == 0)
@@ -561,11 +568,21 @@ static bool step(struct sim *s, struct host *h, struct letter *l)
 
     d->letter = l;
     d->event = l ? l->event : (struct event){.type = EVENT_TICK};
+    size_t before = l ? poison_before(h, l) : 0;
+    if (l && before < l->slot_count)
+        d->poisoned = l->slots[before].position;
+    if (l && before == 0 && d->poisoned > 0) {
+        poison_strikes(s, h, d->poisoned);
+        return false;
+    }
     if (l && l->slot_count > 0) {
         struct entry *own = sim_alloc(s, l->slot_count * sizeof *own);
         memcpy(own, entries_of(l), l->slot_count * sizeof *own);
+        for (size_t i = 0; i < before; i++) /* as the bus gives it (B17) */
+            if (hand_skips(&d->settings.hand, own[i].position))
+                own[i] = hand_skipped(own[i].position, own[i].change.message);
         d->event.entries.entries = own;
-        d->event.entries.count = l->slot_count;
+        d->event.entries.count = before;
     }
     if (l && l->call < s->call_count)
         call_begun(s, h, l->call);
@@ -581,6 +598,8 @@ static bool step(struct sim *s, struct host *h, struct letter *l)
         call_client_gone(s, h, d->event.client_gone);
     if (l)
         note_letter(s, h, &d->event);
+    if (d->event.type == EVENT_BUS_ATTACHED)
+        hand_attach(&d->settings.hand, d->event.attached.log, d->event.attached.epoch);
     return run_step(s, h, /* starts= */ true);
 }
 
@@ -719,6 +738,7 @@ static void draw_settings(struct sim *s, struct host *h)
         d->settings.random[i] = rng_next(&s->rng);
     memcpy(d->settings.name, h->name, sizeof h->name);
     heir_settings(h, &d->settings);
+    poison_start(h);
     d->resumed = h->place.chain;
 }
 

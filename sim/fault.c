@@ -199,6 +199,7 @@ static void lose_disk(struct sim *s, struct host *h)
     crash(s, h, false, false);
     disk_clear(&h->disk);
     heir_lost(h);
+    poison_lost(h);
     h->fence_count = 0;
     call_disk_lost(s, h->index);
 }

@@ -540,6 +540,7 @@ static void draw_operator(struct plan *p, struct rng dice)
     p->most_stale_ns = ms * (1 + rng_below(&dice, 4)) * NS_PER_MS;
     p->operator_every_ns = p->max_stale_ns / 4 + rng_skewed(&dice, 12 * p->max_stale_ns);
     p->clear_permille = (unsigned)rng_below(&dice, 600);
+    p->poison_permille = rng_below(&dice, 2) == 0 ? 1 + (unsigned)rng_skewed(&dice, 40) : 0;
     p->local_permille = rng_below(&dice, 2) == 0 ? (unsigned)rng_below(&dice, 700) : 0;
 }
 
@@ -609,4 +610,6 @@ void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, e
      * and the longest pause between attempts to attach), the clocks are 10 % wrong, a silent
      * namesake is forgotten, and three leases are asked for. */
     p->heal_ns = 2 * p->bus_timeout_ns + 8 * NS_PER_S + 8 * p->most_stale_ns;
+    if (p->poison_permille > 0) /* and who dies of an entry is started again */
+        p->heal_ns += POISON_TRIES * (p->bus_timeout_ns + 4 * NS_PER_S);
 }

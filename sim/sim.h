@@ -11,7 +11,7 @@
  *     scene.c      scenarios, as on real processes
  *     fault.c      whatever goes wrong            trace.c   what happened, for people
  *     stranger.c   entries without a key          operator.c  who runs the cluster
- *     bound.c      how old a read may be
+ *     bound.c      how old a read may be           poison.c  entries that end who reads them
  *     check*.c     was every promise kept?        fiber.c   stopping between two loads
  *     memory.c     large, zeroed, and cheap
  *
@@ -166,6 +166,7 @@ struct plan {
         operator_every_ns; /* mean, between two requests of an operator; 0: there is none */
     uint64_t least_stale_ns, most_stale_ns; /* between which max_stale changes */
     unsigned clear_permille;                /* of those: of a namespace, up to a version */
+    unsigned poison_permille;               /* of changes: whoever looks at it dies */
     unsigned local_permille;                /* of hosts: with a max_stale of their own */
 };
 /* `scenario` or NULL; `theme` or THEME_NONE: chance decides. With an operator all else is drawn
@@ -198,6 +199,7 @@ struct record {
     struct change change;
     uint64_t serial;
     enum trust trust;
+    bool poison;     /* whoever looks at it dies */
     uint32_t covers; /* a bit for each key: what is promised of change_covers() */
     uint64_t position[SERVERS_MAX]; /* 0: not there */
 };
@@ -221,7 +223,7 @@ enum { RECORD_BUCKETS = 4096 };
 struct bus {
     struct server servers[SERVERS_MAX];
     size_t primary;
-    uint64_t epochs, logs, records, takings;
+    uint64_t epochs, logs, records, takings, poisons;
     bool doubted; /* it took a removal that may have been a node's: see core/trust.h */
     struct record *buckets[RECORD_BUCKETS];
 };
@@ -313,6 +315,14 @@ struct daemon {
     struct id128 wanted;   /* whose segment it would inherit; none: nobody's */
     struct cache *earlier; /* being inherited */
     struct check_chain resumed;
+    struct cursor poison[POISONS_MAX]; /* what it skips */
+    uint64_t poisoned;                 /* the entry of which it dies in this step; 0: none */
+};
+
+/* An entry that an earlier daemon had in hand when it ended. */
+struct suspect {
+    struct cursor at;
+    uint64_t tries; /* 0: none */
 };
 
 struct host {
@@ -333,6 +343,8 @@ struct host {
     struct fence_saved fences[8]; /* in its state folder */
     size_t fence_count;
     struct cursor fences_at;
+    struct hand_place hand; /* also in its state folder */
+    struct suspect suspects[POISONS_MAX];
     struct place place, place_before; /* in its state folder; and what was there before */
     unsigned boot;                    /* of the machine */
     struct cache *stored;             /* the service manager has it */
@@ -723,6 +735,14 @@ void operator_happens(struct sim *s);
 bool operator_mends(struct host *h);
 void operator_replied(struct sim *s, struct host *h, const struct call *c,
                       const struct reply *r);
+/* ---- poison.c ---- */
+bool poison_drawn(struct sim *s, const struct change *c);
+void poison_start(struct host *h); /* its daemon is about to; its settings are drawn */
+void poison_lost(struct host *h);  /* with its disk */
+/* Which of the letter's entries it would die of; slot_count: none. */
+size_t poison_before(const struct host *h, const struct letter *l);
+void poison_strikes(struct sim *s, struct host *h, uint64_t position);
+void poison_passed(struct host *h, uint64_t position); /* it lives, and has done what follows */
 /* ---- ping.c ---- */
 void ping_begin(struct sim *s);
 void ping_happens(struct sim *s, const struct happening *x);

@@ -423,11 +423,13 @@ TEST(idle_clients_are_closed_after_their_time_and_those_who_watch_are_not)
 {
     struct house *h = house_new();
 
-    h->settings.idle_timeout_ms = 1500;
+    h->settings.idle_timeout_ms = 3600 * 1000;
     house_open(h);
     int g = guest_new(h), watches = guest_new(h);
     (void)tells(h, watches, "ACCORD.WATCH");
     CHECK(asks(h, g, "PING", "+PONG\r\n"));
+    CHECK(h->door->counts.closed_idle == 0);
+    h->door->settings.idle_timeout_ms = 100; /* as if an hour were over, however slow we are */
     CHECK(guest_is_closed(h, g));
     CHECK(h->door->counts.closed_idle == 1);
     CHECK(h->door->counts.clients == 1);

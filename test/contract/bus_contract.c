@@ -17,6 +17,7 @@ struct publisher {
     struct peer peer;
     uint64_t number;
     uint64_t rng;
+    size_t total; /* changes that it published */
 };
 
 static void *publish_batches(void *context)
@@ -33,6 +34,7 @@ static void *publish_batches(void *context)
             batch[i].message = (struct id128){p->number << 32 | n, i << 32 | count};
         }
         published(&p->peer, batch, count);
+        p->total += count;
     }
     return NULL;
 }
@@ -56,21 +58,17 @@ static size_t publish_from_all(const struct bus_kit *kit, uint64_t *rng)
 {
     struct publisher publishers[PUBLISHERS];
     pthread_t threads[PUBLISHERS];
-    struct peer counter = opened(kit, "order");
-    const struct entry *entries;
-    size_t total = 0, count;
+    size_t total = 0;
 
     for (uint64_t i = 0; i < PUBLISHERS; i++) {
-        publishers[i] = (struct publisher){opened(kit, "order"), i + 1, *rng + i};
+        publishers[i] = (struct publisher){opened(kit, "order"), i + 1, *rng + i, 0};
         CHECK(pthread_create(&threads[i], NULL, publish_batches, &publishers[i]) == 0);
     }
     for (size_t i = 0; i < PUBLISHERS; i++) {
         CHECK(pthread_join(threads[i], NULL) == 0);
         closed(&publishers[i].peer);
+        total += publishers[i].total;
     }
-    while ((count = read_some(&counter, 0, &entries)) > 0)
-        total += count;
-    closed(&counter);
     return total;
 }
 
@@ -454,10 +452,10 @@ CLAUSE(bus_B10_read_returns_in_time)
     uint64_t began_ms = now_ms();
     CHECK(read_some(&p, 300, &entries) == 0);
     uint64_t took_ms = now_ms() - began_ms;
-    CHECK(took_ms >= 299 && took_ms < 1300);
+    CHECK(took_ms >= 299 && took_ms < TIMEOUT_MS);
     began_ms = now_ms();
     CHECK(read_some(&p, 0, &entries) == 0);
-    CHECK(now_ms() - began_ms < 1000);
+    CHECK(now_ms() - began_ms < TIMEOUT_MS);
     closed(&p);
 }
 
@@ -482,7 +480,7 @@ CLAUSE(bus_B10_wake_ends_a_waiting_read_and_one_that_is_about_to_wait)
     CHECK(pthread_join(thread, NULL) == 0);
     p.ops->wake(p.bus);
     CHECK(read_some(&p, 60000, &entries) == 0);
-    CHECK(now_ms() - began_ms < 10000);
+    CHECK(now_ms() - began_ms < TIMEOUT_MS);
     closed(&p);
 }
 
@@ -498,7 +496,7 @@ static void *publish_later(void *context)
 CLAUSE(bus_B10_read_that_waits_is_given_what_comes)
 {
     struct peer p = opened(kit, "comes");
-    struct publisher other = {opened(kit, "comes"), 1, *rng};
+    struct publisher other = {opened(kit, "comes"), 1, *rng, 0};
     pthread_t thread;
 
     uint64_t began_ms = now_ms();
@@ -562,7 +560,7 @@ CLAUSE(bus_B12_repeat_of_a_message_succeeds_and_changes_nothing)
 CLAUSE(bus_B13_head_is_at_least_every_acknowledged_publish)
 {
     struct peer reader = opened(kit, "head");
-    struct publisher other = {opened(kit, "head"), 1, *rng};
+    struct publisher other = {opened(kit, "head"), 1, *rng, 0};
     pthread_t thread;
 
     if (!reader.ops->caps.head_linearizable)

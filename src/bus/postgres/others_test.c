@@ -96,6 +96,35 @@ TEST(postgres_nodes_hold_nothing_while_they_work_on_what_they_read)
     closed(&p);
 }
 
+TEST(postgres_moves_a_large_outbox_before_the_head_is_read)
+{
+    struct peer p = opened();
+    struct bus_settings s = settings_of(p.url, /* timeout_ms= */ 10 * TIMEOUT_MS);
+    uint64_t head = 0, n = 0;
+
+    bus_postgres.close(p.bus); /* for one that lets the server take its time */
+    OK(bus_postgres.open(&p.bus, &s, why));
+    attach(&p);
+    say(&p, "SELECT accord.remove('k:' || i) FROM generate_series(1, 25000) i");
+    OK(bus_postgres.head(p.bus, &p.at, &head, why));
+    CHECK(head == 25000);
+    const struct entry *entries;
+    size_t count = 1;
+    while (count > 0) {
+        OK(bus_postgres.read(p.bus, p.at.position, 0, &entries, &count, why));
+        for (size_t i = 0; i < count; i++) {
+            char key[32];
+            snprintf(key, sizeof key, "k:%llu", (unsigned long long)++n);
+            CHECK(bytes_equal(entries[i].change.key, bytes_of_text(key)));
+            p.at.position = entries[i].position;
+        }
+    }
+    CHECK(n == 25000);
+    say(&p, "SELECT accord.remove('k') FROM generate_series(1, 25000)");
+    CHECK(published(&p, "behind all of them") == 50001);
+    closed(&p);
+}
+
 /* ---- wake-ups ---- */
 
 static bool hears(PGconn *listener, int ms)

@@ -125,31 +125,6 @@ TEST(postgres_removals_bear_deferred_constraints_and_two_phases)
     closed(&p);
 }
 
-TEST(postgres_moves_a_large_outbox_before_the_head_is_read)
-{
-    struct peer p = opened();
-    uint64_t head = 0, n = 0;
-
-    say(&p, "SELECT accord.remove('k:' || i) FROM generate_series(1, 25000) i");
-    OK(bus_postgres.head(p.bus, &p.at, &head, why));
-    CHECK(head == 25000);
-    const struct entry *entries;
-    size_t count = 1;
-    while (count > 0) {
-        OK(bus_postgres.read(p.bus, p.at.position, 0, &entries, &count, why));
-        for (size_t i = 0; i < count; i++) {
-            char key[32];
-            snprintf(key, sizeof key, "k:%llu", (unsigned long long)++n);
-            CHECK(bytes_equal(entries[i].change.key, bytes_of_text(key)));
-            p.at.position = entries[i].position;
-        }
-    }
-    CHECK(n == 25000);
-    say(&p, "SELECT accord.remove('k') FROM generate_series(1, 25000)");
-    CHECK(published(&p, "behind all of them") == 50001);
-    closed(&p);
-}
-
 /* ---- watched tables ---- */
 
 TEST(postgres_watched_tables_remove_the_keys_of_their_rows)

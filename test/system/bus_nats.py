@@ -420,6 +420,23 @@ def a_server_that_should_be_newer_is_told_in_log_and_status():
             expect("nats-server 2.12.2: upgrade to 2.12.3 or later" in line, line)
             soon(lambda: "upgrade to 2.12.3" in node.status()["bus_advice"], node.status())
             node.kill()
+            said = written(start, "said", "")
+            with open(said, "w", encoding="utf-8") as log:
+                relay = subprocess.Popen(
+                    [os.path.join(BUILD, "accord"), "relay", "--from", f"sqlite:{start.folder}/bus.db",
+                     "--to", f"nats://127.0.0.1:{older.port}/fleet", "--uncoupled", "--name", "r1"],
+                    stdout=log, stderr=log)
+
+            def lines():
+                with open(said, encoding="utf-8") as f:
+                    return [line for line in f if "event=bus-advice" in line]
+
+            try:
+                soon(lines, "a relay says it, too")
+                expect(len(lines()) == 1 and "upgrade to 2.12.3" in lines()[0], lines())
+            finally:
+                relay.terminate()
+                relay.wait(WAIT)
             older.version = b"2.10.22"
             refused_start(start, f"nats://127.0.0.1:{older.port}/fleet", "upgrade the server")
         node = start("web2", *FLAGS, bus=server.url())

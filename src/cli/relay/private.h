@@ -38,6 +38,7 @@ struct relay_side {
     uint64_t proven_ns;    /* the log was last seen to have the cursor */
     uint64_t own_position; /* of our first join or beat that was read in this log; 0: none */
     struct id128 junior;   /* joined with our name after that: it has to leave, not we */
+    char advice[BUS_ADVICE_BYTES_MAX]; /* of the newest attach, as it was said */
 
     /* Of its publishing thread. */
     bool joined;

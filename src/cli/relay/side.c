@@ -115,6 +115,15 @@ static void attached(struct relay_side *s, const struct bus_attached *a)
                   log_text("from", a->resumed ? "the saved place" : "here on"));
 }
 
+/* Once, for as long as it stays the same: it attaches again with each connection. */
+static void note_advice(struct relay_side *s, const struct bus_attached *a)
+{
+    if (a->advice[0] && strcmp(a->advice, s->advice) != 0)
+        RELAY_SAY(s->relay, LOG_WARN, "bus-advice", log_text("bus", s->shown),
+                  log_text("what", a->advice));
+    memcpy(s->advice, a->advice, sizeof s->advice);
+}
+
 int relay_side_attach(struct relay_side *s, char why[BUS_WHY_BYTES_MAX])
 {
     struct bus_attached a;
@@ -125,8 +134,10 @@ int relay_side_attach(struct relay_side *s, char why[BUS_WHY_BYTES_MAX])
         status = s->ops.attach(s->bus, resume ? &s->at : NULL, 0, &a, why);
     if (status == ACCORD_E_GONE)
         s->at = (struct cursor){.position = 0};
-    if (status == ACCORD_OK)
+    if (status == ACCORD_OK) {
         attached(s, &a);
+        note_advice(s, &a);
+    }
     return status;
 }
 

@@ -302,6 +302,7 @@ def a_signed_bus_is_told_with_its_key_and_what_nobody_signed_stays_there():
         w.server.ask("XADD", "accord:{shop}:changes", "*", "key", "by-hand")
         relay.logged("event=not-signed")
         there("by-hand", a)
+        soon(lambda: b.map("ACCORD.STATUS")["refused_unsigned"] > 0, "the node has read it, too")
         expect(b.map("ACCORD.STATUS")["refused_unsigned"] == 1, "of the hand alone")
         expect(all(b.map("ACCORD.STATUS")[f"refused_{why}"] == 0 for why in
                    ("naked", "keys", "altered", "replayed", "late")), b.map("ACCORD.STATUS"))

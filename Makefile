@@ -17,7 +17,7 @@
 # folder of its own; so does CC=clang.
 
 CC       ?= cc
-CFLAGS   ?= -O2 -g
+CFLAGS   ?= $(if $(SAN),-O1,-O2) -g
 PREFIX   ?= /usr/local
 DESTDIR  ?=
 VERSION  := $(shell cat VERSION)

@@ -194,7 +194,7 @@ static void go_up(struct writer *w, uint64_t gib)
 TEST(a_value_is_replaced_by_one_4_gib_above_it)
 {
     struct fixture f;
-    char value[16];
+    char value[24];
 
     fixture_settings(&f, 20 * GIB);
     fixture_start(&f);

@@ -384,11 +384,11 @@ TEST(apply_knows_of_each_member_what_it_asks_of_its_namespaces)
 
     /* Each beat says it again; one of a version that does not leaves it as it was. */
     struct change beat = change_of("web9", 9, CHANGE_BEAT, 1);
-    beat.about = bytes_of_text("\tdefault\x1b[2J");
+    beat.about = bytes_of_text("\tdefault\x1b[2J\x7f");
     deliver(f, b, beat);
     deliver(f, b, change_of("web9", 9, CHANGE_BEAT, 2));
     m = core_member(b->core, 2);
-    CHECK(m->about[0] == '\0' && strcmp(m->policies, "default?[2J") == 0);
+    CHECK(m->about[0] == '\0' && strcmp(m->policies, "default?[2J?") == 0);
     fleet_free(f);
 }
 
@@ -577,5 +577,89 @@ TEST(apply_skips_an_own_change_too_and_does_not_wait_for_it)
     fleet_run(f, FLEET_L);
     CHECK(fleet_status(f, n).drops[DROP_POISON] == 1);
     CHECK(fleet_status(f, n).outbox == 0);
+    fleet_free(f);
+}
+
+/* What the bus answers to who asked for a part of the log again. */
+static void attach_again(struct fleet *f, struct fleet_node *n, uint64_t epoch, uint64_t after,
+                         bool resumed)
+{
+    fleet_step(f, n,
+               &(struct event){.type = EVENT_BUS_ATTACHED,
+                               .attached = {.log = f->log,
+                                            .epoch = epoch,
+                                            .after = after,
+                                            .head = resumed ? fleet_status(f, n).head : after,
+                                            .max_stale_ns = FLEET_L,
+                                            .resumed = resumed}});
+}
+
+TEST(apply_skips_what_ended_earlier_runs_though_it_comes_late)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+    struct cursor poison = poisoned_at(f, 40);
+    uint64_t sequence = 0;
+
+    fleet_kill(f, n);
+    n->settings.hand = (struct hand){.poison = &poison, .poison_count = 1};
+    fleet_start(f, n);
+    fleet_settle(f);
+    while (fleet_status(f, n).cursor.position < 39)
+        deliver(f, n, change_of("web9", 9, CHANGE_BEAT, ++sequence));
+    fill(f, n, "k", "v");
+    deliver_at(f, n, 41, change(CHANGE_REMOVE, "other"));
+    CHECK(fleet_status(f, n).gaps == 0);
+    deliver_at(f, n, 42, change_of("web9", 9, CHANGE_BEAT, sequence + 2));
+    CHECK(fleet_status(f, n).holes_open == 1);
+    CHECK(fleet_status(f, n).poison.value == 0);
+    attach_again(f, n, f->epoch, 39, /* resumed= */ true);
+    deliver_at(f, n, 40, change_of("web9", 9, CHANGE_BEAT, sequence + 1));
+    CHECK(fleet_status(f, n).poison.value == 40);
+    CHECK(fleet_status(f, n).drops[DROP_POISON] == 1);
+    CHECK(fleet_status(f, n).holes_open == 0); /* nothing is left that it could have removed */
+    CHECK(fleet_get(f, n, "k").state != ACCORD_HIT);
+    fleet_free(f);
+}
+
+TEST(apply_asks_for_what_is_missing_where_what_it_skipped_was_in_another_epoch)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+    struct cursor poison = poisoned_at(f, 40);
+
+    fleet_kill(f, n);
+    n->settings.hand = (struct hand){.poison = &poison, .poison_count = 1};
+    fleet_start(f, n);
+    fleet_settle(f);
+    deliver_at(f, n, 40, change(CHANGE_REMOVE, "other"));
+    CHECK(fleet_status(f, n).poison.value == 40);
+    attach_again(f, n, f->epoch + 1, 10, /* resumed= */ false);
+    deliver_at(f, n, 20, change_of("web9", 9, CHANGE_BEAT, 1));
+    deliver_at(f, n, 21, change_of("web9", 9, CHANGE_BEAT, 3));
+    CHECK(fleet_status(f, n).holes_open == 1);
+    CHECK(fleet_status(f, n).drops[DROP_GAP] == 0);
+    fleet_free(f);
+}
+
+TEST(apply_asks_nothing_of_the_numbers_of_twins_that_come_late)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+
+    deliver_at(f, n, 50, change_of("web9", 9, CHANGE_BEAT, 1));
+    deliver_at(f, n, 51, change_of("web9", 9, CHANGE_BEAT, 1)); /* another one */
+    CHECK(fleet_status(f, n).drops[DROP_TWINS] == 1);
+    attach_again(f, n, f->epoch, 51, /* resumed= */ false);
+    deliver_at(f, n, 60, change_of("web8", 8, CHANGE_BEAT, 1));
+    deliver_at(f, n, 62, change(CHANGE_REMOVE, "other")); /* 61 is missed */
+    deliver_at(f, n, 63, change_of("web8", 8, CHANGE_BEAT, 3));
+    CHECK(fleet_status(f, n).holes_open == 1);
+    uint64_t applied = fleet_status(f, n).applied_changes;
+    attach_again(f, n, f->epoch, 60, /* resumed= */ true);
+    deliver_at(f, n, 61, change_of("web9", 9, CHANGE_REMOVE, 7));
+    CHECK(fleet_status(f, n).applied_changes == applied + 1);
+    CHECK(fleet_status(f, n).holes_open == 1);
+    CHECK(fleet_status(f, n).gaps == 2); /* no third for the twins' 7 */
     fleet_free(f);
 }

@@ -720,3 +720,69 @@ TEST(coherence_that_never_attached_keeps_what_it_accepted_before_it_stops)
     CHECK(n->journal_count == 1);
     fleet_free(f);
 }
+
+TEST(coherence_begins_cold_where_the_first_attach_does_not_prove_the_saved_place)
+{
+    for (int what = 0; what < 4; what++) {
+        struct fleet *f = fleet_new(NULL);
+        struct fleet_node *n = fresh_node(f);
+
+        fleet_run(f, 2 * NS_PER_S);
+        fleet_kill(f, n);
+        struct fixture old = n->segment;
+        fleet_start_resumed(f, n, NULL);
+        struct event e = attached(f, f->epoch, n->saved.position);
+        e.attached.resumed = what != 0;
+        e.attached.epoch += what == 1;
+        e.attached.log.low += what == 2;
+        e.attached.after += what == 3;
+        fleet_step(f, n, &e);
+        CHECK(fleet_status(f, n).drops[DROP_GONE] == 1);
+        CHECK(fleet_status(f, n).warmth == WARM_NEVER);
+        CHECK(fleet_status(f, n).cursor.position == e.attached.after);
+        fixture_done(&old);
+        fleet_free(f);
+    }
+}
+
+TEST(coherence_says_itself_why_a_saved_place_is_gone_where_the_bus_does_not)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+
+    fleet_run(f, 2 * NS_PER_S);
+    fleet_kill(f, n);
+    struct fixture old = n->segment;
+    fleet_start_resumed(f, n, NULL);
+    fleet_step(f, n, &(struct event){.type = EVENT_BUS_GONE});
+    CHECK(fleet_status(f, n).drops[DROP_GONE] == 1);
+    CHECK(strcmp(fleet_status(f, n).warm_why, "the log cannot prove our place in it") == 0);
+    fleet_settle(f);
+    fixture_done(&old);
+    fleet_free(f);
+}
+
+TEST(coherence_drops_the_cache_where_another_log_answers_who_asked_for_a_part_again)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+    struct change c = {.op = CHANGE_BEAT,
+                       .origin = bytes_of_text("web9"),
+                       .incarnation = {9, 9},
+                       .sequence = 1};
+
+    fill(f, n, "k", "v");
+    fleet_insert_change(f, c);
+    fleet_run(f, 20 * NS_PER_MS);
+    c.sequence = 3; /* 2 never comes */
+    fleet_insert_change(f, c);
+    while (fleet_status(f, n).attached)
+        fleet_run(f, NS_PER_MS / 10);
+    CHECK(fleet_status(f, n).holes_open == 1);
+    struct event e = attached(f, f->epoch + 1, f->newest);
+    fleet_step(f, n, &e);
+    CHECK(fleet_status(f, n).drops[DROP_EPOCH] == 1);
+    CHECK(fleet_status(f, n).holes_open == 0);
+    CHECK(fleet_get(f, n, "k").state != ACCORD_HIT);
+    fleet_free(f);
+}

@@ -40,7 +40,7 @@ static bool refused(const struct core_settings *s)
 
 TEST(core_refuses_settings_that_no_node_could_live_with)
 {
-    struct core_settings bad[10];
+    struct core_settings bad[13];
 
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         bad[i] = settings();
@@ -54,6 +54,9 @@ TEST(core_refuses_settings_that_no_node_could_live_with)
     bad[7].load_timeout_ns = 0;
     bad[8].namespace_count = 0;
     bad[9].namespace_count = NAMESPACES_MAX + 1;
+    memset(bad[10].cold_why, 'x', sizeof bad[10].cold_why);
+    memset(bad[11].policies, 'x', sizeof bad[11].policies);
+    bad[12].hand.poison_count = POISONS_MAX + 1;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         CHECK(refused(&bad[i]));
 }
@@ -150,4 +153,16 @@ TEST(core_is_ready_only_with_as_many_members_as_are_expected)
     fleet_settle(f);
     CHECK(fleet_status(f, n).ready);
     fleet_free(f);
+}
+
+TEST(core_names_each_cause_of_a_drop_in_one_word_of_its_own)
+{
+    for (enum drop a = 0; a < DROPS; a++) {
+        CHECK(core_drop_word(a)[0] != '\0');
+        CHECK(!strchr(core_drop_word(a), ' '));
+        for (enum drop b = 0; b < a; b++)
+            CHECK(strcmp(core_drop_word(a), core_drop_word(b)) != 0);
+    }
+    CHECK(strcmp(core_drop_word(DROP_NO_SEGMENT), "no_segment") == 0);
+    CHECK(core_drop_word(DROPS)[0] == '\0');
 }

@@ -174,6 +174,7 @@ TEST(fencing_holds_tags_prefixes_and_namespaces)
     CHECK(fills(f, n, "k", 0) == ACCORD_OK); /* who asks for nothing pays nothing */
     fleet_run(f, HOLD_NS);
     CHECK(fills(f, n, "held:q/1", 0) == ACCORD_OK);
+    CHECK(!fence_of(f, n, DEFAULT).used && fence_of(f, n, HELD).used);
     CHECK(strcmp(fence_of(f, n, HELD).state, "open") == 0);
     fleet_free(f);
 }
@@ -657,5 +658,55 @@ TEST_SEEDS(fencing_no_replica_that_lags_ever_brings_back_what_was_removed, 12)
     CHECK(w.stored > 0);
     CHECK(w.refused > 0);
     CHECK(w.hits > 0);
+    fleet_free(f);
+}
+
+TEST(fencing_what_is_refused_is_served_to_those_who_wait_though_something_older_is_here)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+
+    CHECK(does(f, n, floor_request("lsn", 60)) == ACCORD_OK);
+    struct fleet_answer *first = fleet_request(f, n, fleet_load("lsn:a", NS_PER_S));
+    struct request r = fleet_load("lsn:a", NS_PER_S);
+    r.client = 2;
+    struct fleet_answer *second = fleet_request(f, n, r);
+    struct item item = fixture_item("lsn:a", "v40");
+    item.version = 40;
+    CHECK(writer_fill(n->segment.writer, &item, NULL, fleet_clock(f, n)) == ACCORD_OK);
+    r = fleet_fill("lsn:a", "v50", &first->reply.token);
+    r.item.version = 50;
+    CHECK(fleet_request(f, n, r)->reply.status == ACCORD_E_VERSION);
+    CHECK(second->count == 1);
+    CHECK(second->reply.state == ACCORD_STALE);
+    CHECK(second->reply.version == 50);
+    fleet_free(f);
+}
+
+TEST(fencing_tells_a_set_of_an_older_version_that_there_is_a_newer_one)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+    struct request r = fleet_set("lsn:a", "v");
+
+    CHECK(does(f, n, floor_request("lsn", 60)) == ACCORD_OK);
+    r.has_token = true;
+    r.token = fleet_get(f, n, "lsn:a").token;
+    r = versioned(r, 59);
+    r.item.version = 59;
+    CHECK(does(f, n, r) == ACCORD_E_VERSION);
+    CHECK(fleet_get(f, n, "lsn:a").state == ACCORD_MISS);
+    fleet_free(f);
+}
+
+TEST(fencing_holds_a_namespace_that_was_cleared_without_a_version)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+
+    CHECK(strcmp(fence_of(f, n, HELD).state, "open") == 0);
+    CHECK(does(f, n, fleet_clear("held")) == ACCORD_OK);
+    CHECK(strcmp(fence_of(f, n, HELD).state, "held") == 0);
+    CHECK(fence_of(f, n, HELD).left_ns > 0);
     fleet_free(f);
 }

@@ -44,7 +44,7 @@ struct fleet_answer {
     unsigned count; /* of replies; 1 when all is well */
     bool abandoned; /* its client or node is gone */
     struct reply reply;
-    uint8_t value[64];
+    uint8_t value[64]; /* its beginning */
 };
 
 enum fleet_kind {

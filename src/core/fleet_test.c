@@ -367,10 +367,10 @@ static void answer(struct fleet *f, const struct reply *r)
     a->reply = *r;
     a->answered_ns = f->now_ns;
     if (r->has_value) {
-        CHECK(r->value.size_bytes <= sizeof a->value);
-        if (r->value.size_bytes > 0)
-            memcpy(a->value, r->value.data, r->value.size_bytes);
-        a->reply.value.data = a->value;
+        size_t kept = (size_t)u64_min(r->value.size_bytes, sizeof a->value);
+        if (kept > 0)
+            memcpy(a->value, r->value.data, kept);
+        a->reply.value = bytes_of(a->value, kept);
     }
     if (f->answered)
         f->answered(f, a);

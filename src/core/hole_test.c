@@ -693,6 +693,27 @@ TEST(hole_is_not_answered_for_another_incarnation_nor_twice)
     fleet_free(f);
 }
 
+TEST(hole_is_answered_again_where_more_is_asked_for)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = alone(f);
+    const struct id128 own = n->settings.incarnation;
+    struct resend r;
+    size_t count;
+
+    for (int i = 0; i < 3; i++) {
+        fleet_request(f, n, fleet_remove("mine"));
+        fleet_run(f, 20 * NS_PER_MS);
+    }
+    say_resend(f, 1, (struct resend){RESEND_WANTED, own, 1, 3});
+    say_resend(f, 2, (struct resend){RESEND_WANTED, own, 1, 4});
+    say_resend(f, 3, (struct resend){RESEND_WANTED, own, 2, 4}); /* the second says that, too */
+    fleet_run(f, NS_PER_S);
+    CHECK(find_word(f, RESEND_DONE, &r, &count) && count == 2);
+    CHECK(r.from == 1 && r.until == 4);
+    fleet_free(f);
+}
+
 /* ---- a property ----------------------------------------------------------------------------
  */
 

@@ -665,6 +665,27 @@ TEST(letter_names_the_newest_of_a_nodes_incarnations_once)
     fleet_free(f);
 }
 
+TEST(letter_names_a_node_once_though_an_older_incarnation_was_heard_last)
+{
+    struct told t = {0};
+    struct fleet *f = three(NULL, &t);
+    struct change old = {
+        .op = CHANGE_BEAT, .origin = bytes_of_text("web9"), .incarnation = web9, .nonce = 1};
+    struct change new = old;
+
+    new.incarnation.low++;
+    fleet_insert_change(f, old);
+    fleet_run(f, 20 * NS_PER_MS);
+    fleet_insert_change(f, new);
+    fleet_run(f, 20 * NS_PER_MS);
+    fleet_insert_change(f, old); /* stuck on its way for a while */
+    fleet_run(f, 20 * NS_PER_MS);
+    struct fleet_answer *a = ping(f, &f->nodes[0], "*", 1000);
+    fleet_run(f, 2 * NS_PER_S);
+    CHECK(a->count == 1 && t.count == 4 && !row_of(&t, "web9")->answered);
+    fleet_free(f);
+}
+
 TEST(letter_of_a_client_that_stays_is_kept_where_another_one_goes)
 {
     struct told t = {0};

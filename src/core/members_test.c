@@ -173,3 +173,24 @@ TEST_SEEDS(members_table_keeps_who_it_was_given, 30)
     }
     members_check(&m);
 }
+
+TEST(members_that_were_never_heard_to_live_are_not_counted_among_those_seen)
+{
+    members_init(&m, SILENCE);
+    members_get(&m, incarnation(1), bytes_of_text("a"), 1); /* a change of it was applied */
+    beat(2, "b", 5, 2);
+    CHECK(members_seen(&m) == 1);
+    CHECK(strcmp(members_at(&m, 0)->view.name, "b") == 0);
+}
+
+TEST(members_know_of_another_change_only_under_numbers_that_they_remember)
+{
+    members_init(&m, SILENCE);
+    struct member *a = members_get(&m, incarnation(1), bytes_of_text("a"), 1);
+
+    members_numbered(a, 5, (struct id128){1, 2});
+    CHECK(!members_numbered_other(a, 5, (struct id128){1, 2}));
+    CHECK(members_numbered_other(a, 5, (struct id128){1, 3}));
+    members_numbered(a, 5 + MEMBER_NUMBERS, (struct id128){1, 4});
+    CHECK(!members_numbered_other(a, 5, (struct id128){1, 3}));
+}

@@ -385,3 +385,58 @@ TEST(publish_tells_people_what_the_bus_says_where_it_fails)
         fleet_free(f);
     }
 }
+
+TEST(publish_takes_a_failure_that_comes_late_for_none)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+
+    fleet_step(f, n,
+               &(struct event){.type = EVENT_BUS_PUBLISHED,
+                               .published = {.batch = 1000, .status = ACCORD_E_DOWN}});
+    CHECK(fleet_status(f, n).publish_failures == 0);
+    CHECK(n->notes[NOTE_PUBLISH_FAILED] == 0);
+    fleet_free(f);
+}
+
+TEST(publish_of_a_node_that_stops_before_it_joined_sends_what_it_accepted_and_no_leave)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fleet_add(f, "web1");
+
+    fleet_cut(f, n, true);
+    fleet_start(f, n);
+    struct fleet_answer *a = fleet_request(f, n, fleet_remove("k"));
+    fleet_step(f, n, &(struct event){.type = EVENT_STOP});
+    fleet_cut(f, n, false);
+    fleet_run(f, NS_PER_S);
+    CHECK(n->stopped);
+    CHECK(a->count == 1 && a->reply.status == ACCORD_OK);
+    CHECK(f->log_count == 1);
+    CHECK(fleet_log_count(f, CHANGE_REMOVE, "k") == 1);
+    fleet_free(f);
+}
+
+TEST(publish_refuses_who_asks_again_where_nobody_more_can_wait)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fleet_add(f, "web1");
+    struct request named = fleet_remove("k"), wait = fleet_sync(3600 * NS_PER_S);
+
+    n->cut = true;
+    n->settings.ack_local = true; /* so that it needs nobody who waits */
+    fleet_start(f, n);
+    named.retry_id = bytes_of_text("r1");
+    CHECK(fleet_request(f, n, named)->reply.status == ACCORD_OK);
+    wait.client = 9;
+    wait.has_position = true;
+    for (size_t i = 1; i <= WAITERS_MAX; i++) { /* the fleet has fewer answers */
+        wait.position.value = i;
+        fleet_step(f, n, &(struct event){.type = EVENT_REQUEST, .request = wait});
+    }
+    CHECK(fleet_status(f, n).waiters == WAITERS_MAX);
+    CHECK(fleet_request(f, n, named)->reply.status == ACCORD_E_FULL);
+    CHECK(fleet_status(f, n).outbox == 1);
+    CHECK(fleet_status(f, n).retries == 1);
+    fleet_free(f);
+}

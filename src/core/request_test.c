@@ -867,3 +867,93 @@ TEST(request_sync_asked_before_the_first_attach_knows_the_epoch_only_then)
     CHECK(wrong->reply.position.epoch == f->epoch);
     fleet_free(f);
 }
+
+TEST(request_of_a_clear_or_of_many_that_is_asked_again_is_the_same_one)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+    uint8_t kinds[] = {REQUEST_CLEAR, REQUEST_REMOVE};
+    struct bytes keys[] = {bytes_of_text("*"), bytes_of_text("k")};
+    struct request clear = fleet_clear("fill"), many = {.op = REQUEST_REMOVE_MANY,
+                                                        .keys = keys,
+                                                        .key_count = 2,
+                                                        .kinds = kinds,
+                                                        .has_version = true,
+                                                        .version = 5};
+
+    clear.retry_id = bytes_of_text("c1");
+    many.retry_id = bytes_of_text("m1");
+    for (int i = 0; i < 2; i++) {
+        struct fleet_answer *a = fleet_request(f, n, clear), *b = fleet_request(f, n, many);
+        fleet_run(f, 20 * NS_PER_MS);
+        CHECK(a->reply.status == ACCORD_OK);
+        CHECK(b->reply.status == ACCORD_OK);
+    }
+    CHECK(fleet_log_count(f, CHANGE_NAMESPACE, "fill") == 1);
+    CHECK(fleet_log_count(f, CHANGE_CLEAR, NULL) == 1);
+    CHECK(fleet_log_count(f, CHANGE_REMOVE, "k") == 1);
+    for (size_t i = 0; i < f->log_count; i++) { /* all has no order of its own */
+        const struct change *c = &f->entries[i].held.change;
+        CHECK(c->op != CHANGE_CLEAR || !c->has_version);
+        CHECK(c->op != CHANGE_REMOVE || c->version == 5);
+    }
+    CHECK(fleet_status(f, n).retries == 2);
+    fleet_free(f);
+}
+
+TEST(request_remove_here_takes_one_key_or_all_that_is_here)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+    uint8_t kinds[] = {REQUEST_CLEAR, REQUEST_CLEAR};
+    struct bytes keys[] = {bytes_of_text("*"), bytes_of_text("*")};
+    struct request r = {
+        .op = REQUEST_REMOVE_HERE, .keys = keys, .key_count = 2, .kinds = kinds};
+
+    CHECK(fill(f, n, "k", "v") == ACCORD_OK);
+    CHECK(fleet_request(f, n, r)->reply.status == ACCORD_E_INVALID);
+    CHECK(fleet_hits(f, n, "k", "v"));
+    r.key_count = 1;
+    CHECK(fleet_request(f, n, r)->reply.status == ACCORD_OK);
+    CHECK(fleet_get(f, n, "k").state == ACCORD_MISS);
+    CHECK(fleet_log_count(f, CHANGE_CLEAR, NULL) == 0);
+    fleet_free(f);
+}
+
+TEST(request_freshen_while_unsure_asks_however_old_the_last_question_may_be)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+    struct request r = {
+        .op = REQUEST_FRESHEN, .max_stale_ns = 3600 * NS_PER_S, .wait_ns = 100 * NS_PER_MS};
+
+    CHECK(fleet_request(f, n, r)->reply.status == ACCORD_OK);
+    make_unsure(f, n);
+    struct fleet_answer *a = fleet_request(f, n, r);
+    CHECK(a->count == 0);
+    fleet_run(f, 100 * NS_PER_MS);
+    CHECK(a->reply.status == ACCORD_E_TIMEOUT);
+    fleet_free(f);
+}
+
+TEST(request_sync_asked_before_a_resumed_attach_refuses_a_position_of_another_epoch)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f, "web1");
+    struct request r = fleet_sync(10 * NS_PER_S);
+
+    fleet_run(f, 2 * NS_PER_S);
+    CHECK(n->saved.position > 0);
+    r.has_position = true;
+    r.position = (struct position){f->epoch + 1, 1};
+    fleet_kill(f, n);
+    struct fixture old = n->segment;
+    fleet_start_resumed(f, n, NULL);
+    struct fleet_answer *a = fleet_request(f, n, r);
+    CHECK(a->count == 0);
+    fleet_settle(f);
+    CHECK(a->count == 1);
+    CHECK(a->reply.status == ACCORD_E_GONE);
+    fixture_done(&old);
+    fleet_free(f);
+}

@@ -130,3 +130,27 @@ TEST(sent_does_not_repeat_what_is_bound_to_its_place_in_the_log)
     CHECK(can(s, stale + 1, stale + 2));
     free(s);
 }
+
+TEST(sent_says_of_a_number_that_it_has_forgotten_nothing)
+{
+    struct sent *s = new_sent();
+    const struct change c = {.op = CHANGE_REMOVE,
+                             .key = bytes_of_text("k"),
+                             .has_fingerprint = true,
+                             .fingerprint = 8,
+                             .message = {11, 12}};
+    struct change again;
+
+    for (size_t i = 0; i <= SENT_CHANGES_MAX; i++)
+        add(s, c);
+    CHECK(sent_change(s, s->first, &again) && again.has_fingerprint && again.fingerprint == 8);
+    CHECK(s->first == 2);
+    CHECK(sent_change(s, add(s, (struct change){.op = CHANGE_CLEAR, .message = {11, 12}}),
+                      &again));
+    CHECK(again.key.size_bytes == 0 && !again.has_fingerprint);
+    CHECK(s->first == 3);
+    CHECK(sent_is_foreign(s, 3, (struct id128){11, 13}));
+    CHECK(!sent_is_foreign(s, 2, (struct id128){11, 13}));
+    CHECK(sent_is_foreign(s, s->next, (struct id128){11, 12})); /* not given yet */
+    free(s);
+}

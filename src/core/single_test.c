@@ -291,6 +291,53 @@ TEST(single_fill_with_a_newer_version_here_lets_who_waits_read_that)
     fleet_free(f);
 }
 
+TEST(single_fill_with_a_newer_negative_here_lets_who_waits_have_that)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fresh_node(f);
+    struct fleet_answer *first = load(f, n, "k", 1, NS_PER_S);
+    struct fleet_answer *second = load(f, n, "k", 2, NS_PER_S);
+    struct request r = fleet_fill("k", "old", &first->reply.token);
+    struct item item = fixture_item("k", "");
+
+    item.version = 9;
+    item.flags = ITEM_NEGATIVE;
+    CHECK(writer_fill(n->segment.writer, &item, NULL, fleet_clock(f, n)) == ACCORD_OK);
+    r.client = 1;
+    r.item.version = 8;
+    CHECK(fleet_request(f, n, r)->reply.status == ACCORD_E_VERSION);
+    CHECK(second->count == 1);
+    CHECK(second->reply.state == ACCORD_NEGATIVE);
+    CHECK(second->reply.version == 9);
+    fleet_free(f);
+}
+
+/* A set removes what was read before it, also where it cannot be kept; so what it brings is
+ * served as something that may be old by now. */
+TEST(single_value_that_is_too_large_to_be_kept_is_served_to_who_waits)
+{
+    static char large[2 * 1024 * 1024];
+
+    for (int is_set = 0; is_set < 2; is_set++) {
+        struct fleet *f = fleet_new(NULL);
+        struct fleet_node *n = fresh_node(f);
+        struct fleet_answer *first = load(f, n, "k", 1, NS_PER_S);
+        struct fleet_answer *second = load(f, n, "k", 2, NS_PER_S);
+        struct request r = fleet_fill("k", "", &first->reply.token);
+
+        r.op = is_set ? REQUEST_SET : REQUEST_FILL;
+        r.client = 1;
+        r.item.value = bytes_of(large, sizeof large);
+        CHECK(fleet_request(f, n, r)->reply.status == ACCORD_E_SIZE);
+        CHECK(second->count == 1);
+        CHECK(second->reply.has_value);
+        CHECK(second->reply.state == (is_set ? ACCORD_STALE : ACCORD_HIT));
+        CHECK(second->reply.why == (is_set ? ACCORD_WHY_REMOVED : ACCORD_WHY_NONE));
+        CHECK(fleet_get(f, n, "k").state == ACCORD_MISS);
+        fleet_free(f);
+    }
+}
+
 TEST(single_load_that_is_stale_is_passed_to_one_and_served_to_the_others)
 {
     struct fleet *f = fleet_new(NULL);

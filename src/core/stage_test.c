@@ -148,3 +148,38 @@ TEST_SEEDS(stage_no_strict_removal_is_answered_while_an_old_lease_runs, 40)
     }
     fleet_free(f);
 }
+
+static void fill_outbox(struct fleet *f, struct fleet_node *n)
+{
+    static struct bytes keys[REMOVE_KEYS_MAX];
+    struct request r = {.op = REQUEST_REMOVE, .keys = keys, .key_count = REMOVE_KEYS_MAX};
+
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        keys[i] = bytes_of_text("k");
+    for (size_t i = 0; i < OUTBOX_CHANGES_MAX / REMOVE_KEYS_MAX; i++)
+        fleet_request(f, n, r);
+    CHECK(fleet_status(f, n).outbox == OUTBOX_CHANGES_MAX);
+}
+
+TEST(stage_is_asked_of_members_that_have_room_for_it)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fleet_add(f, "web1");
+
+    n->cut = true;
+    fleet_start(f, n);
+    CHECK(change(f, n, NS_PER_S)->reply.status == ACCORD_E_DOWN); /* never attached */
+    fleet_cut(f, n, false);
+    fleet_settle(f);
+    CHECK(change(f, n, 2 * NS_PER_S)->reply.status == ACCORD_OK);
+    fleet_run(f, FLEET_L + FLEET_L / 2 - 300 * NS_PER_MS);
+    CHECK(is(f, n, 2 * NS_PER_S, 2 * NS_PER_S, FLEET_L));
+    fleet_cut(f, n, true);
+    fill_outbox(f, n);
+    CHECK(change(f, n, NS_PER_S)->reply.status == ACCORD_E_FULL);
+    fleet_run(f, 300 * NS_PER_MS); /* the stage ends, and cannot be told */
+    CHECK(is(f, n, 2 * NS_PER_S, 2 * NS_PER_S, 2 * NS_PER_S));
+    fleet_step(f, n, &(struct event){.type = EVENT_STOP});
+    CHECK(change(f, n, NS_PER_S)->reply.status == ACCORD_E_DOWN);
+    fleet_free(f);
+}

@@ -6,6 +6,14 @@
 
 static const struct id128 web9 = {9, 9};
 
+static uint64_t hash_at(const struct fleet *f, uint64_t position)
+{
+    for (size_t i = 0; i < f->log_count; i++)
+        if (f->entries[i].position == position)
+            return entry_hash(position, f->entries[i].held.change.message);
+    return 0;
+}
+
 /* web9, which is no core: its change, or its beat. */
 static void say(struct fleet *f, enum change_op op, uint64_t sequence, uint64_t applied)
 {
@@ -15,6 +23,7 @@ static void say(struct fleet *f, enum change_op op, uint64_t sequence, uint64_t 
     if (op == CHANGE_BEAT || op == CHANGE_JOIN) {
         c.nonce = sequence + f->now_ns;
         c.applied = applied;
+        c.applied_hash = applied > 0 ? hash_at(f, applied) : 0;
         c.lease_epoch = applied > 0 ? f->epoch : 0;
     } else if (op == CHANGE_REMOVE) {
         c.key = bytes_of_text("a");

@@ -505,3 +505,86 @@ TEST_SEEDS(a_node_restarted_at_any_time_never_serves_anything_older_than_the_bou
     CHECK(hits > 0);
     pair_done(&p);
 }
+
+TEST(a_node_that_kept_nothing_says_why)
+{
+    struct fleet *f = fleet_new(NULL);
+    struct fleet_node *n = fleet_add(f, "web1");
+
+    snprintf(n->settings.cold_why, sizeof n->settings.cold_why,
+             "its state was of another host");
+    fleet_start(f, n);
+    fleet_settle(f);
+    CHECK(strcmp(fleet_status(f, n).warm_why, "its state was of another host") == 0);
+    CHECK(n->colds == 1 && n->cold_cause == DROP_START);
+    fleet_free(f);
+}
+
+/* More than one step copies. */
+static void pair_fill(struct pair *p)
+{
+    char key[32];
+
+    for (int i = 0; i < 4 * WARM_STEP_ITEMS; i++) {
+        snprintf(key, sizeof key, "item%d", i);
+        fill(p, p->web1, key, "v");
+    }
+    fleet_run(p->f, 2 * NS_PER_S);
+}
+
+TEST(a_cold_boot_while_the_earlier_segment_is_copied_gives_it_back)
+{
+    struct pair p;
+
+    pair_start(&p);
+    pair_fill(&p);
+    pair_kill(&p);
+    fleet_start_resumed(p.f, p.web1, &p.old);
+    CHECK(fleet_status(p.f, p.web1).warmth == WARM_COPYING);
+    CHECK(p.web1->inheriting);
+    fleet_step(p.f, p.web1, &(struct event){.type = EVENT_BUS_GONE, .gone.why = "of a test"});
+    fleet_step(p.f, p.web1, &(struct event){.type = EVENT_BUS_LOST});
+    CHECK(fleet_status(p.f, p.web1).warmth != WARM_KEPT);
+    fleet_run(p.f, NS_PER_S);
+    CHECK(!p.web1->inheriting);
+    pair_done(&p);
+}
+
+TEST(a_copy_that_takes_long_does_not_hold_up_the_attach)
+{
+    struct pair p;
+
+    pair_start(&p);
+    pair_fill(&p);
+    pair_kill(&p);
+    fleet_start_resumed(p.f, p.web1, &p.old);
+    unsigned attaches = p.web1->attaches;
+    CHECK(fleet_status(p.f, p.web1).warmth == WARM_COPYING);
+    p.f->now_ns += WARM_HEAD_START_NS;
+    fleet_step(p.f, p.web1, &(struct event){.type = EVENT_TICK});
+    CHECK(fleet_status(p.f, p.web1).warmth == WARM_COPYING);
+    CHECK(p.web1->attaches == attaches + 1);
+    fleet_settle(p.f);
+    CHECK(fleet_status(p.f, p.web1).warmth == WARM_KEPT);
+    CHECK(fleet_hits(p.f, p.web1, "item0", "v"));
+    pair_done(&p);
+}
+
+TEST(a_segment_is_waited_for_from_the_first_attach_alone)
+{
+    struct pair p;
+
+    pair_start(&p);
+    pair_kill(&p);
+    fleet_start_resumed(p.f, p.web1, NULL);
+    fleet_settle(p.f);
+    fleet_cut(p.f, p.web1, true);
+    fleet_cut(p.f, p.web1, false);
+    fleet_settle(p.f);
+    CHECK(fleet_status(p.f, p.web1).warmth == WARM_OPEN);
+    CHECK(p.web1->notes[NOTE_COLD] == 0);
+    fleet_run(p.f, WARM_WAIT_NS);
+    CHECK(p.web1->notes[NOTE_COLD] == 1);
+    CHECK(p.web1->cold_cause == DROP_NO_SEGMENT);
+    pair_done(&p);
+}

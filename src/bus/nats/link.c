@@ -156,9 +156,13 @@ static int check_file(const struct bus_url *u, const char *option, const char *h
 
 static int check_files(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
 {
+    static const char *const of_tls[] = {"ca", "cert", "key"};
+
     int status = check_file(u, "creds", "NATS USER JWT",
                             "a user's credentials, as nsc generate creds writes them", why);
 
+    for (size_t i = 0; i < COUNT_OF(of_tls) && status == ACCORD_OK; i++)
+        status = check_file(u, of_tls[i], "", "anything", why);
     return status == ACCORD_OK
                ? check_file(u, "nkey_seed", "SU", "the seed of a user, SU...", why)
                : status;

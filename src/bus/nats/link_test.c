@@ -73,6 +73,10 @@ TEST(nats_files_of_the_url_that_cannot_be_read_end_the_start)
         CHECK(f && fputs("nothing of that kind\n", f) >= 0 && fclose(f) == 0);
         CHECK(opened(url) == ACCORD_E_INVALID && strstr(why, "does not hold"));
     }
+    CHECK(opened("tls://127.0.0.1:1/shop?ca=/no/such") == ACCORD_E_DENIED);
+    CHECK(strstr(why, "ca /no/such: No such file"));
+    CHECK(opened("tls://127.0.0.1:1/shop?cert=/dev/null&key=/no/such") == ACCORD_E_INVALID);
+    CHECK(strstr(why, "cert /dev/null does not hold anything"));
 }
 
 /* 1.7.4 of the reliability review. */

@@ -3,11 +3,14 @@
 #include "bus/redis/tls.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 struct redis_tls_context {
     SSL_CTX *ssl;
@@ -29,8 +32,24 @@ static const char *reason(void)
     return text ? text : "no reason given";
 }
 
+/* OpenSSL says "system lib" of a file that is not there. */
+static int check_file(const char *option, const char *path, char why[BUS_WHY_BYTES_MAX])
+{
+    if (!path || access(path, R_OK) == 0)
+        return ACCORD_OK;
+    return bus_fail(why, ACCORD_E_INVALID, "%s=%.200s: %s", option, path, strerror(errno));
+}
+
 static int load_files(SSL_CTX *ssl, const struct redis_place *p, char why[BUS_WHY_BYTES_MAX])
 {
+    int status = check_file("ca", p->ca, why);
+
+    if (status == ACCORD_OK)
+        status = check_file("cert", p->cert, why);
+    if (status == ACCORD_OK)
+        status = check_file("key", p->key, why);
+    if (status != ACCORD_OK)
+        return status;
     if (p->ca && SSL_CTX_load_verify_locations(ssl, p->ca, NULL) != 1)
         return bus_fail(why, ACCORD_E_INVALID, "ca=%.200s holds no certificates: %s", p->ca,
                         reason());

@@ -212,6 +212,23 @@ TEST(redis_tls_shows_a_certificate_where_the_server_wants_one)
     CHECK(refused(url_of(s.tls_port, "ours", more)) == ACCORD_E_INVALID && strstr(why, "key="));
 }
 
+/* Nobody is asked before they are read. */
+TEST(redis_tls_names_a_file_that_is_not_there)
+{
+    static const char *const options[] = {"ca=/no/such/file",
+                                          "cert=/no/such/file&key=/dev/null",
+                                          "cert=/dev/null&key=/no/such/file"};
+    char url[128];
+
+    for (size_t i = 0; i < COUNT_OF(options); i++) {
+        snprintf(url, sizeof url, "rediss://127.0.0.1:1/shop?%s", options[i]);
+        CHECK(refused(url) == ACCORD_E_INVALID);
+        CHECK(strstr(why, "=/no/such/file: No such file or directory"));
+    }
+    CHECK(refused("rediss://127.0.0.1:1/shop?ca=/dev/null") == ACCORD_E_INVALID);
+    CHECK(strstr(why, "ca=/dev/null holds no certificates"));
+}
+
 TEST(redis_tls_does_not_speak_with_those_that_have_none_or_an_old_one)
 {
     struct redis_server s;

@@ -7,7 +7,8 @@
 #if __has_include(<zmq.h>)
 
 #include "bus/chp/hub.h"
-#include "net/chp_sockets.h"
+#include "net/chp_peer.h"
+#include "net/time.h"
 #include "wire/chp.h"
 
 #include <netinet/in.h>
@@ -35,14 +36,16 @@ static const bool thread_sanitizer = false;
 
 struct serving {
     struct chp_sockets *sockets;
+    struct chp_peer *peer; /* NULL: it serves alone */
     struct hub *hub;
     uint64_t sequence;
     int control;
 };
 
 struct order {
-    char cluster[40];
+    char cluster[40]; /* "": nothing is cut, and only asked for the answer */
     unsigned count;
+    bool is_whole; /* the answer */
 };
 
 static uint64_t next(void *context)
@@ -70,13 +73,26 @@ static void refused(void *context, const char *why, struct bytes about)
             (const char *)about.data);
 }
 
+static bool say_to_peer(void *context, const struct bytes *frames, size_t count)
+{
+    return chp_peer_say(((struct serving *)context)->peer, frames, count);
+}
+
+static void noted(void *context, const char *what)
+{
+    (void)context;
+    (void)what;
+}
+
 static void obey(struct serving *s)
 {
     struct order o;
 
     if (recv(s->control, &o, sizeof o, 0) != sizeof o)
         _exit(0); /* the test is over */
-    hub_cut(s->hub, o.cluster, o.count);
+    if (o.cluster[0])
+        hub_cut(s->hub, o.cluster, o.count);
+    o.is_whole = strcmp(hub_pair_text(s->hub), "active, the other has all") == 0;
     if (send(s->control, &o, sizeof o, 0) != sizeof o)
         _exit(1);
 }
@@ -91,18 +107,39 @@ static bool serve_one(struct serving *s)
     size_t told = chp_receive(s->sockets, CHP_COLLECTOR, frames);
     if (told > 0 && hub_takes(frames[0]))
         hub_told(s->hub, frames, told);
+    size_t answered = s->peer ? chp_peer_receive(s->peer, frames) : 0;
+    if (answered > 0)
+        hub_answered(s->hub, frames, answered);
     chp_subscribed(s->sockets);
-    return asked > 0 || told > 0;
+    return asked > 0 || told > 0 || answered > 0;
 }
 
-_Noreturn static void serve(struct serving *s)
+static void tick(struct serving *s)
+{
+    static uint64_t due_ns;
+
+    if (!s->peer || time_monotonic_ns() < due_ns)
+        return;
+    hub_tick(s->hub);
+    due_ns = time_monotonic_ns() + HUB_TICK_MS * NS_PER_MS;
+}
+
+_Noreturn static void serve(struct serving *s, const struct hub_pair *pair)
 {
     struct timespec now;
-    const struct hub_host host = {s, next, send_to, publish, refused};
+    const struct hub_host host = {.context = s,
+                                  .sequence = next,
+                                  .send = send_to,
+                                  .publish = publish,
+                                  .say = say_to_peer,
+                                  .noted = noted,
+                                  .refused = refused};
 
     clock_gettime(CLOCK_REALTIME, &now);
     s->sequence = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
     s->hub = hub_new(&host);
+    if (!s->hub || (s->peer && hub_pair(s->hub, pair) != ACCORD_OK))
+        _exit(1);
     for (;;) {
         struct pollfd fds[] = {{s->control, POLLIN, 0},
                                {chp_sockets_fd(s->sockets, CHP_SNAPSHOTS), POLLIN, 0},
@@ -110,6 +147,7 @@ _Noreturn static void serve(struct serving *s)
                                {chp_sockets_fd(s->sockets, CHP_COLLECTOR), POLLIN, 0}};
         while (serve_one(s))
             ;
+        tick(s);
         /* A message that came while another was sent makes no descriptor readable. */
         poll(fds, COUNT_OF(fds), 2);
         if (fds[0].revents)
@@ -117,24 +155,37 @@ _Noreturn static void serve(struct serving *s)
     }
 }
 
-_Noreturn static void run(uint16_t port, int control)
+static int address_of(uint16_t port, struct chp_address *out)
+{
+    char why[NET_WHY_BYTES_MAX], text[64];
+
+    snprintf(text, sizeof text, "chp://127.0.0.1:%u", port);
+    return chp_address_parse(text, out, why);
+}
+
+_Noreturn static void run(const struct chp_server *as, int control)
 {
     struct serving s = {.control = control};
-    char why[NET_WHY_BYTES_MAX], text[64];
-    struct chp_address address;
+    char why[NET_WHY_BYTES_MAX], servers[64];
+    struct chp_address address, peer;
     struct order ready = {.count = 0};
+    bool is_primary = !as->is_backup;
+    unsigned ports[] = {is_primary ? as->port : as->peer, is_primary ? as->peer : as->port};
+    const struct hub_pair pair = {is_primary, servers};
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     /* Nothing of the test's: what it closes would stay open here. */
     if (control > 3)
         close_range(3, (unsigned)control - 1, 0);
     close_range((unsigned)control + 1, ~0u, 0);
-    snprintf(text, sizeof text, "chp://127.0.0.1:%u", port);
-    if (chp_address_parse(text, &address, why) != ACCORD_OK ||
+    snprintf(servers, sizeof servers, "127.0.0.1:%u,127.0.0.1:%u", ports[0], ports[1]);
+    if (as->peer && address_of(as->peer, &peer) == ACCORD_OK)
+        s.peer = chp_peer_new(&peer);
+    if ((as->peer != 0) != (s.peer != NULL) || address_of(as->port, &address) != ACCORD_OK ||
         chp_sockets_new(&s.sockets, &address, why) != ACCORD_OK ||
         send(control, &ready, sizeof ready, 0) != sizeof ready)
         _exit(1);
-    serve(&s);
+    serve(&s, &pair);
 }
 
 /* ---- the test's ----------------------------------------------------------------------- */
@@ -176,7 +227,8 @@ static bool start_at(struct chp_server *s, uint16_t port)
     CHECK(s->pid >= 0);
     if (s->pid == 0) {
         close(ends[0]);
-        run(port, ends[1]);
+        s->port = port;
+        run(s, ends[1]);
     }
     close(ends[1]);
     s->control = ends[0];
@@ -187,6 +239,16 @@ static bool start_at(struct chp_server *s, uint16_t port)
     CHECK(waitpid(s->pid, NULL, 0) == s->pid);
     s->pid = 0;
     return false;
+}
+
+void chp_pair_choose(struct chp_server pair[2])
+{
+    for (unsigned i = 0; i < 2; i++)
+        pair[i] = (struct chp_server){.port = three_free(), .is_backup = i == 1};
+    while (pair[1].port >= pair[0].port - 2 && pair[1].port <= pair[0].port + 2)
+        pair[1].port = three_free();
+    for (unsigned i = 0; i < 2; i++)
+        pair[i].peer = pair[1 - i].port;
 }
 
 void chp_server_start(struct chp_server *s)
@@ -216,6 +278,15 @@ void chp_server_cut(struct chp_server *s, const char *cluster, unsigned count)
     snprintf(o.cluster, sizeof o.cluster, "%s", cluster);
     CHECK(send(s->control, &o, sizeof o, 0) == sizeof o);
     CHECK(recv(s->control, &o, sizeof o, 0) == sizeof o);
+}
+
+bool chp_server_is_whole(const struct chp_server *s)
+{
+    struct order o = {.count = 0};
+
+    CHECK(send(s->control, &o, sizeof o, 0) == sizeof o);
+    CHECK(recv(s->control, &o, sizeof o, 0) == sizeof o);
+    return o.is_whole;
 }
 
 static void *connected(void *context, int type, unsigned port)
@@ -281,6 +352,11 @@ void chp_server_set(const struct chp_server *s, struct bytes key)
 
 #else
 
+void chp_pair_choose(struct chp_server pair[2])
+{
+    (void)pair;
+    test_skip("built without libzmq");
+}
 void chp_server_start(struct chp_server *s)
 {
     (void)s;
@@ -300,6 +376,11 @@ void chp_server_set(const struct chp_server *s, struct bytes key)
 {
     (void)s;
     (void)key;
+}
+bool chp_server_is_whole(const struct chp_server *s)
+{
+    (void)s;
+    return false;
 }
 
 #endif

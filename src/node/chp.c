@@ -6,24 +6,35 @@
 
 /* ---- hubs ----------------------------------------------------------------------------- */
 
-static uint64_t next_sequence(void *door)
+static uint64_t next_sequence(void *hub)
 {
-    return chp_door_sequence(door);
+    return chp_door_sequence(((struct node_hub *)hub)->door);
 }
 
-static int send_one(void *door, struct bytes client, const struct bytes *frames, size_t count)
+static int send_one(void *hub, struct bytes client, const struct bytes *frames, size_t count)
 {
-    return chp_door_send(door, client, frames, count);
+    return chp_door_send(((struct node_hub *)hub)->door, client, frames, count);
 }
 
-static void publish(void *door, const struct bytes *frames, size_t count)
+static void publish(void *hub, const struct bytes *frames, size_t count)
 {
-    chp_door_publish(door, frames, count);
+    chp_door_publish(((struct node_hub *)hub)->door, frames, count);
 }
 
-static void refused(void *door, const char *why, struct bytes about)
+static bool say(void *hub, const struct bytes *frames, size_t count)
 {
-    chp_door_refused(door, why, about);
+    return chp_pair_say(((struct node_hub *)hub)->pair, frames, count);
+}
+
+static void noted(void *hub, const char *what)
+{
+    LOG(&((struct node_hub *)hub)->node->log, clock_wall_ms(), LOG_WARN, "chp-pair",
+        log_text("why", what));
+}
+
+static void refused(void *hub, const char *why, struct bytes about)
+{
+    chp_door_refused(((struct node_hub *)hub)->door, why, about);
 }
 
 static void asked(void *hub, struct bytes client, const struct bytes *frames, size_t count)
@@ -36,16 +47,23 @@ static void told(void *hub, const struct bytes *frames, size_t count)
     hub_told(hub, frames, count);
 }
 
-static int open_hub(struct node *n, size_t i)
+static int open_hub(struct node *n, size_t i, const char *address, char *why)
 {
-    const struct hub_host host = {n->chp[i], next_sequence, send_one, publish, refused};
+    struct node_hub *h = &n->hubs[i];
+    const struct hub_host host = {.context = h,
+                                  .sequence = next_sequence,
+                                  .send = send_one,
+                                  .publish = publish,
+                                  .say = say,
+                                  .noted = noted,
+                                  .refused = refused};
 
-    n->hubs[i].hub = hub_new(&host);
-    if (!n->hubs[i].hub)
-        return ACCORD_E_NOMEM;
-    n->hubs[i].beside = (struct chp_beside){n->hubs[i].hub, asked, told};
-    chp_door_serve(n->chp[i], &n->hubs[i].beside);
-    return ACCORD_OK;
+    *h = (struct node_hub){.hub = hub_new(&host), .node = n, .door = n->chp[i]};
+    if (!h->hub)
+        return node_fail(why, ACCORD_E_NOMEM, "%s: out of memory", address);
+    h->beside = (struct chp_beside){h->hub, asked, told};
+    chp_door_serve(n->chp[i], &h->beside);
+    return chp_pair_open(n, h, address, why);
 }
 
 /* ---- doors ---------------------------------------------------------------------------- */
@@ -58,9 +76,8 @@ int chp_doors_open(struct node *n, const char *address, char why[NODE_WHY_BYTES_
     int status = chp_door_new(&n->chp[n->chp_count], &n->host, address, why);
     if (status != ACCORD_OK)
         return status;
-    if (open_hub(n, n->chp_count++) != ACCORD_OK)
-        return node_fail(why, ACCORD_E_NOMEM, "%s: out of memory", address);
-    return ACCORD_OK;
+    size_t i = n->chp_count++;
+    return open_hub(n, i, address, why);
 }
 
 /* A door that is freed hands over nothing any more. */
@@ -68,6 +85,7 @@ void chp_doors_close(struct node *n)
 {
     while (n->chp_count > 0) {
         chp_door_free(n->chp[--n->chp_count]);
+        chp_pair_close(n->hubs[n->chp_count].pair);
         hub_free(n->hubs[n->chp_count].hub);
         n->hubs[n->chp_count].hub = NULL;
     }
@@ -118,4 +136,12 @@ void chp_hubs_count(const struct node *n, struct hub_counts *sum)
     *sum = (struct hub_counts){.logs = 0};
     for (size_t i = 0; i < n->chp_count; i++)
         hub_count(n->hubs[i].hub, sum);
+}
+
+const char *chp_hubs_pair(const struct node *n)
+{
+    for (size_t i = 0; i < n->chp_count; i++)
+        if (n->hubs[i].pair)
+            return hub_pair_text(n->hubs[i].hub);
+    return "";
 }

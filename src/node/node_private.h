@@ -6,6 +6,7 @@
  *     step.c     events into the core, effects out of it
  *     host.c     what doors may ask
  *     chp.c      the CHP doors
+ *     chp_pair.c the other one of two that serve the CHP bus
  *     warm.c     what an earlier run left
  *     view.c     the views of defs/view.def
  *     words.c    the lines for people: status, ready
@@ -98,10 +99,13 @@ struct node {
     uint64_t letter; /* the view "ping" is of it */
     struct resp_door *door;
     struct chp_door *chp[CHP_DOORS_MAX];
-    struct {
+    struct node_hub {
         struct hub *hub;
         struct chp_beside beside;
-    } hubs[CHP_DOORS_MAX]; /* of those doors */
+        struct node *node;
+        struct chp_door *door;
+        struct chp_pair *pair; /* NULL: it is not one of two servers */
+    } hubs[CHP_DOORS_MAX];     /* of those doors */
     size_t chp_count;
     struct http_door *http;      /* NULL: none of the listeners is http:// */
     struct acs_peers *acs_peers; /* NULL: there are none */
@@ -156,6 +160,15 @@ void chp_doors_applied(struct node *n, const struct entry *entry, bool own);
 void chp_doors_changed(struct node *n);
 void chp_doors_count(const struct node *n, struct chp_counts *sum);
 void chp_hubs_count(const struct node *n, struct hub_counts *sum);
+const char *
+chp_hubs_pair(const struct node *n); /* hub_pair_text() of the one that has a pair */
+
+/* chp_pair.c: where --bus has two servers, and `address` is one of them. *out stays NULL where
+ * it is not. */
+int chp_pair_open(struct node *n, struct node_hub *h, const char *address,
+                  char why[NODE_WHY_BYTES_MAX]);
+void chp_pair_close(struct chp_pair *p); /* NULL is fine */
+bool chp_pair_say(struct chp_pair *p, const struct bytes *frames, size_t count);
 
 /* view.c */
 int view_fill(void *node, const char *name, const struct view_sink *sink);

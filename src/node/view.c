@@ -278,6 +278,8 @@ static void fill_chp(const struct node *n, sink s)
     number(s, "chp_bus_entries", h.entries);
     number(s, "chp_bus_appended", h.appended);
     number(s, "chp_bus_questions", h.questions);
+    text(s, "chp_bus_pair", chp_hubs_pair(n)[0] ? chp_hubs_pair(n) : "none");
+    number(s, "chp_bus_takeovers", h.takeovers);
 }
 
 static void fill_relays(const struct node *n, sink s)

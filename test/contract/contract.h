@@ -25,6 +25,7 @@
     ON(postgres, name)                                                                         \
     ON(redis, name)                                                                            \
     ON(chp, name)                                                                              \
+    ON(chp_pair, name)                                                                         \
     ON(xmpp, name)                                                                             \
     ON(xmpp_ejabberd, name)                                                                    \
     static void name(const struct bus_kit *kit, __attribute__((unused)) uint64_t *rng)

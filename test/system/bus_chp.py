@@ -17,9 +17,11 @@ import sys
 import threading
 import time
 
-from fleets import (all_is_said, deaf, fresh, hear_each_other, joined, keeps_its_promises, outlasts,
-                    pinged, state)
+from fleets import (all_is_said, deaf, fresh, hear_each_other, joined, keeps_its_promises, kept,
+                    outlasts, pinged, state)
 from lib import SANITIZED, Skip, connected, expect, main, nodes, refused, run, soon, test
+
+WHOLE, ALONE = "active, the other has all", "active, alone"
 
 try:
     import zmq
@@ -129,6 +131,59 @@ class Server:
 
     def kill(self):
         self.node.kill(signal.SIGKILL)
+
+
+def apart():
+    """The first ports of two servers, three each."""
+    one = other = free_ports()
+    while abs(one - other) < 3:
+        with contextlib.ExitStack() as held:
+            for at in range(one, one + 3):
+                s = held.enter_context(socket.socket())
+                s.bind(("127.0.0.1", at))
+            other = free_ports()
+    return [one, other]
+
+
+class Pair:
+    """Two nodes that serve a bus, of which one answers, and are on it themselves; by default in a
+    cluster of their own."""
+
+    def __init__(self, start, cluster="servers"):
+        self.start_node, self.cluster, self.ports, self.nodes = start, cluster, apart(), {}
+        self.begin(0)
+        self.alone(0)
+        self.begin(1)
+        self.in_step(0)
+
+    def url(self, cluster="shop"):
+        return "chp://{},{}/{}".format(*[f"127.0.0.1:{p}" for p in self.ports], cluster)
+
+    def begin(self, i):
+        self.nodes[i] = self.start_node(f"server{i + 1}", "--max-stale", "1s", "--listen",
+                                        f"chp://127.0.0.1:{self.ports[i]}", bus=self.url(self.cluster))
+
+    def kill(self, i):
+        self.nodes[i].kill(signal.SIGKILL)
+
+    def signal(self, i, number):
+        self.nodes[i].process.send_signal(number)
+
+    def status(self, i):
+        with contextlib.closing(self.nodes[i].client()) as c:
+            return c.map("ACCORD.STATUS")
+
+    def says(self, i, text):
+        try:
+            return self.status(i)["chp_bus_pair"] == text
+        except OSError:
+            return False  # it does not listen yet
+
+    def in_step(self, active):
+        soon(lambda: self.says(active, WHOLE) and self.says(1 - active, "passive"), "both are in step")
+
+    def alone(self, active):
+        soon(lambda: self.says(active, ALONE), f"server{active + 1} answers alone")
 
 
 @contextlib.contextmanager
@@ -352,11 +407,120 @@ def drop_begins_the_log_anew_and_what_is_wrong_is_said():
         done = run("bus", "drop", server.url("none"))
         expect(done.returncode == 0 and "nothing was there" in done.stdout, done)
         for url, part in ((server.url() + ",127.0.0.1:1", "cluster"),
-                          ("chp://127.0.0.1:1,127.0.0.1:9/shop", "one is served by one"),
                           ("chp://192.0.2.1/shop", "through a tunnel")):
             node = start("web9", bus=url)
             expect(node.ended() not in (0, -6, -11), url)
             expect(part in node.log[-1], node.log)
+
+
+@test
+def of_two_servers_either_may_be_killed_and_no_removal_is_lost():
+    with nodes() as start:
+        pair = Pair(start)
+        _, clients = joined(start, *[pair.url()] * 3)
+        for active in (0, 1, 0):
+            a, b, c = clients
+            kept(c, "k", "other")
+            all_is_said(a)
+            pair.kill(active)
+            a.ask("DEL", "k")
+            pair.alone(1 - active)
+            all_is_said(a)
+            recovers(*clients)
+            expect(state(c, "k") == "miss", "removed while nobody answered")
+            expect(state(c, "other") == "miss", "whoever takes over has another epoch")
+            pair.begin(active)
+            pair.in_step(1 - active)
+            expect(fresh(a) and fresh(b) and fresh(c), "a server that comes back disturbs nobody")
+        told = pair.status(1)
+        expect(told["chp_bus_takeovers"] >= 1 and told["chp_bus_logs"] == 2, told)
+        promises = clients[0].map("ACCORD.STATUS")["promises"]
+        expect("P1 to P3 hold unless the two servers lose each other while nodes reach both" in promises,
+               promises)
+
+
+@test
+def a_backup_that_is_killed_costs_no_cache():
+    with nodes() as start:
+        pair = Pair(start)
+        _, (a, b) = joined(start, *[pair.url()] * 2)
+        kept(b, "stays")
+        pair.kill(1)
+        pair.alone(0)
+        recovers(a, b)
+        expect(state(b, "stays") == "hit", "the log is the same")
+        pair.begin(1)
+        pair.in_step(0)
+        recovers(a, b)
+        expect(state(b, "stays") == "hit", "and stays so")
+
+
+@test
+def a_server_that_stood_still_vouches_for_nothing_once_it_was_replaced():
+    with nodes() as start:
+        pair = Pair(start)
+        _, (a, b) = joined(start, *[pair.url()] * 2)
+        kept(b, "k")
+        all_is_said(a)
+        pair.signal(0, signal.SIGSTOP)
+        a.ask("DEL", "k")
+        pair.alone(1)
+        all_is_said(a)
+        pair.signal(0, signal.SIGCONT)
+        pair.in_step(1)
+        expect(state(b, "k") != "hit", "not called fresh")
+        recovers(a, b)
+
+
+@test
+def who_serves_the_bus_is_said_by_its_url():
+    with nodes() as start:
+        one, other = apart()
+        url = f"chp://127.0.0.1:{one},127.0.0.1:{other}/shop"
+        for flags, bus, part in ((("--listen", f"chp://127.0.0.1:{one}", "--listen",
+                                   f"chp://127.0.0.1:{other}"), url, "both servers of --bus"),
+                                 ((), f"chp://127.0.0.1:{one},127.0.0.1:{one + 2}/shop", "overlap"),
+                                 ((), url.replace("/shop", ",127.0.0.1:9/shop"), "a primary and a backup")):
+            node = start("web9", *flags, bus=bus)
+            expect(node.ended() not in (0, -6, -11), bus)
+            expect(part in node.log[-1], node.log)
+        door = start("web1", "--listen", f"chp://127.0.0.1:{one}", bus="chp://127.0.0.1:9,127.0.0.1:19/shop")
+        soon(lambda: any("none of the two of --bus" in line for line in door.log), "it is a door only")
+        start("alone", "--listen", f"chp://127.0.0.1:{other}", bus="memory:alone").ready()
+        node = start("web2", bus=url)
+        soon(lambda: any("serves alone" in line for line in node.log), "and these no servers of two")
+        expect(node.kill() == 0 and door.kill() == 0, node.log, door.log)
+
+
+@test
+def the_torture_runs_while_both_servers_are_killed_in_turn():
+    if SANITIZED:
+        raise Skip("the plain build runs it")
+    with nodes() as start:
+        pair = Pair(start)
+        failed = []
+
+        def torture():
+            try:
+                keeps_its_promises(pair.url("torture"), "torture", "--seconds", "40", "--nodes", "3",
+                                   "--faults", "kill,stop", "--every", "5s", "--seed", "7")
+            except BaseException as problem:  # said by who waits for it
+                failed.append(problem)
+
+        running = threading.Thread(target=torture)
+        running.start()
+        active, kills = 0, 0
+        while running.is_alive() and kills < 3:
+            running.join(4)
+            pair.kill(active)
+            active, kills = 1 - active, kills + 1
+            pair.alone(active)
+            running.join(2)
+            pair.begin(1 - active)
+            pair.in_step(active)
+        expect(running.is_alive() or failed, "it ran on through all of them")
+        running.join()
+        expect(not failed, failed)
 
 
 @test

@@ -77,7 +77,7 @@ static int chp_bus_attach(struct bus *bus, const struct cursor *resume, uint64_t
 
     int status = chp_reader_attach(&b->reader, resume, view_ms, out, why);
     if (status == ACCORD_OK)
-        chp_publisher_aim(&b->publisher, out->log, out->epoch);
+        chp_publisher_aim(&b->publisher, out->log, out->epoch, b->reader.link.server);
     return status;
 }
 
@@ -129,10 +129,13 @@ static int ask_to_drop(const struct chp_place *p, void *context, char why[BUS_WH
     struct chp_link l;
 
     chp_link_init(&l, p, context, /* wants_to_hear= */ false);
-    int status = chp_link_ask(&l, &q, NULL, NULL, &a, chp_place_deadline(p), why);
+    int status = ACCORD_E_DOWN;
+    for (size_t i = 0; i < p->url.server_count && status == ACCORD_E_DOWN; i++)
+        status = chp_link_ask(&l, &q, NULL, NULL, &a, chp_place_deadline(p), why);
     chp_link_close(&l);
     if (status == ACCORD_OK && a.refused[0])
-        return bus_fail(why, ACCORD_E_GONE, "chp: %s has no log of %s", p->server, p->cluster);
+        return bus_fail(why, ACCORD_E_GONE, "chp: %s has no log of %s", p->server[0],
+                        p->cluster);
     return status;
 }
 
@@ -150,6 +153,20 @@ static int chp_bus_drop(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX
     return status;
 }
 
+static const char *chp_bus_caveat(const char *url)
+{
+    static const char pair[] = "P1 to P3 hold unless the two servers lose each other while "
+                               "nodes reach both: then both "
+                               "answer until they meet again, and every cache begins anew";
+    struct bus_settings s = {.url = url, .max_stale_ms = MAX_STALE_MS_MIN, .timeout_ms = 1};
+    char why[BUS_WHY_BYTES_MAX];
+    struct chp_place place;
+
+    bool two =
+        chp_place_parse(&place, &s, why) == ACCORD_OK && place.url.server_count == CHP_PAIR;
+    return two ? pair : NULL;
+}
+
 const struct bus_ops bus_chp = {
     .scheme = "chp",
     .caps = {.one_host = false,
@@ -164,5 +181,5 @@ const struct bus_ops bus_chp = {
     .publish = chp_bus_publish,
     .wake = chp_bus_wake,
     .present = chp_bus_present,
-    .tools = {.drop = chp_bus_drop},
+    .tools = {.drop = chp_bus_drop, .caveat = chp_bus_caveat},
 };

@@ -42,7 +42,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes frames[16], attach[] = {bytes_of_text(CHP_ICANHAZ),
                                          bytes_of_text("/accord/shop/attach/view_ms=9/")};
     uint64_t sequence = 1;
-    const struct hub_host host = {&sequence, next, check, publish, refused};
+    const struct hub_host host = {.context = &sequence,
+                                  .sequence = next,
+                                  .send = check,
+                                  .publish = publish,
+                                  .refused = refused};
     struct hub *h = hub_new(&host);
     size_t count = 0, at = 1;
 

@@ -109,7 +109,8 @@ TEST(chp_bus_an_answer_comes_out_as_it_went_in)
 
 TEST(chp_bus_url_names_a_server_and_a_cluster)
 {
-    static const char *const bad[] = {"chp://127.0.0.1:1,127.0.0.1:9/shop",
+    static const char *const bad[] = {"chp://127.0.0.1:1,127.0.0.1:9,127.0.0.1:17/shop",
+                                      "chp://127.0.0.1:5556,127.0.0.1:5558/shop",
                                       "chp://me@127.0.0.1/shop",
                                       "chp://127.0.0.1:65534/shop",
                                       "chp://127.0.0.1/Shop",
@@ -182,7 +183,11 @@ static void note_refused(void *context, const char *because, struct bytes about)
 
 static struct hub *hub_of(struct heard *h)
 {
-    const struct hub_host host = {h, next, note, note_published, note_refused};
+    const struct hub_host host = {.context = h,
+                                  .sequence = next,
+                                  .send = note,
+                                  .publish = note_published,
+                                  .refused = note_refused};
 
     *h = (struct heard){.sequence = 1000};
     struct hub *hub = hub_new(&host);

@@ -2,7 +2,7 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/chp/hub.h"
 
-#include "bus/chp/hub_log.h"
+#include "bus/chp/pair.h"
 #include "net/time.h"
 
 #include <stdio.h>
@@ -25,8 +25,9 @@ struct hub_node {
 
 struct hub {
     struct hub_host host;
-    struct hub_log *logs[CHP_LOGS_MAX];
-    size_t log_count;
+    struct hub_logs logs;
+    struct pair pair;
+    bool paired; /* it is one of two */
     struct hub_node nodes[MEMBERS_MAX];
     struct hub_entry *fresh[PUBLISH_BATCH_MAX]; /* of the batch that is being taken */
     struct hub_counts counts;
@@ -52,9 +53,23 @@ void hub_free(struct hub *h)
 {
     if (!h)
         return;
-    for (size_t i = 0; i < h->log_count; i++)
-        hub_log_free(h->logs[i]);
+    hub_logs_free(&h->logs);
+    if (h->paired)
+        pair_done(&h->pair);
     free(h);
+}
+
+int hub_pair(struct hub *h, const struct hub_pair *as)
+{
+    ASSERT(!h->paired && h->host.say && h->host.noted);
+    int status = pair_init(&h->pair, &h->host, &h->logs, as);
+    h->paired = status == ACCORD_OK;
+    return status;
+}
+
+const char *hub_pair_text(const struct hub *h)
+{
+    return h->paired ? pair_text(&h->pair) : "";
 }
 
 bool hub_takes(struct bytes path)
@@ -64,9 +79,10 @@ bool hub_takes(struct bytes path)
 
 void hub_count(const struct hub *h, struct hub_counts *sum)
 {
-    sum->logs += h->log_count;
-    for (size_t i = 0; i < h->log_count; i++)
-        sum->entries += h->logs[i]->count;
+    sum->logs += h->logs.count;
+    for (size_t i = 0; i < h->logs.count; i++)
+        sum->entries += h->logs.log[i]->count;
+    sum->takeovers += h->paired ? h->pair.takeovers : 0;
     sum->appended += h->counts.appended;
     sum->questions += h->counts.questions;
     sum->refused += h->counts.refused;
@@ -82,16 +98,14 @@ static size_t index_of(const struct hub *h, const char *cluster)
 {
     size_t i = 0;
 
-    while (i < h->log_count && strcmp(h->logs[i]->name, cluster) != 0)
+    while (i < h->logs.count && strcmp(h->logs.log[i]->name, cluster) != 0)
         i++;
     return i;
 }
 
 static struct hub_log *find(const struct hub *h, const char *cluster)
 {
-    size_t i = index_of(h, cluster);
-
-    return i < h->log_count ? h->logs[i] : NULL;
+    return hub_logs_find(&h->logs, cluster);
 }
 
 /* NULL: there are too many, or there is no memory. */
@@ -99,30 +113,34 @@ static struct hub_log *find_or_make(struct hub *h, const char *cluster, uint64_t
 {
     struct hub_log *log = find(h, cluster);
 
-    if (log || h->log_count == CHP_LOGS_MAX)
+    if (log || h->logs.count == CHP_LOGS_MAX)
         return log;
     log = hub_log_new(cluster,
                       u64_min(u64_max(max_stale_ms, MAX_STALE_MS_MIN), MAX_STALE_MS_MAX));
     if (log)
-        h->logs[h->log_count++] = log;
+        h->logs.log[h->logs.count++] = log;
     return log;
 }
 
 static void drop(struct hub *h, const char *cluster)
 {
     size_t index = index_of(h, cluster);
-    struct hub_log *log = h->logs[index];
+    struct hub_log *log = h->logs.log[index];
 
     for (size_t i = 0; i < COUNT_OF(h->nodes); i++)
         if (h->nodes[i].log == log)
             h->nodes[i].log = NULL;
-    h->logs[index] = h->logs[--h->log_count];
+    h->logs.log[index] = h->logs.log[--h->logs.count];
     hub_log_free(log);
+    if (h->paired)
+        pair_begin_anew(&h->pair);
 }
 
 void hub_cut(struct hub *h, const char *cluster, size_t count)
 {
     hub_log_cut(find(h, cluster), count);
+    if (h->paired)
+        pair_begin_anew(&h->pair);
 }
 
 /* ---- what is said --------------------------------------------------------------------- */
@@ -142,6 +160,16 @@ static size_t entry_properties(const struct hub_log *log, const struct hub_entry
     return used;
 }
 
+static int say(struct hub *h, const struct bytes *client, const struct bytes *frames)
+{
+    if (h->paired)
+        return pair_say(&h->pair, client ? *client : bytes_of(NULL, 0), frames, CHP_FRAMES);
+    if (client)
+        return h->host.send(h->host.context, *client, frames, CHP_FRAMES);
+    h->host.publish(h->host.context, frames, CHP_FRAMES);
+    return ACCORD_OK;
+}
+
 /* Publishes the entry, or sends it to one client. */
 static int tell(struct hub *h, const struct hub_log *log, const struct hub_entry *e,
                 const struct bytes *client)
@@ -158,10 +186,7 @@ static int tell(struct hub *h, const struct hub_log *log, const struct hub_entry
         m.uuid = bytes_of(uuid, sizeof uuid);
     }
     chp_frames(&m, sequence, frames);
-    if (client)
-        return h->host.send(h->host.context, *client, frames, CHP_FRAMES);
-    h->host.publish(h->host.context, frames, CHP_FRAMES);
-    return ACCORD_OK;
+    return say(h, client, frames);
 }
 
 /* `log` NULL: there is none; `path` is what was asked. */
@@ -173,6 +198,7 @@ static void answer(struct hub *h, struct bytes client, struct bytes path,
     uint8_t uuid[CHP_UUID_BYTES], sequence[CHP_SEQUENCE_BYTES];
     struct bytes frames[CHP_FRAMES];
     struct talk_answer a = {.head = 0};
+    uint64_t term = h->paired ? h->pair.term : 0;
     struct chp_message m = {.key = bytes_of_text(CHP_KTHXBAI), .value = path};
 
     if (log) {
@@ -185,6 +211,7 @@ static void answer(struct hub *h, struct bytes client, struct bytes path,
                                  .max_stale_before_ms = log->max_stale_before_ms};
         m.sequence = q->verb == TALK_PUBLISH ? q->position : log->newest;
     }
+    a.term = term;
     snprintf(a.refused, sizeof a.refused, "%s", refused ? refused : "");
     m.properties = bytes_of(properties, talk_answer_print(&a, properties));
     if (!id128_is_none(a.message)) {
@@ -193,7 +220,10 @@ static void answer(struct hub *h, struct bytes client, struct bytes path,
     }
     chp_frames(&m, sequence, frames);
     /* Who does not take it asks again. */
-    (void)h->host.send(h->host.context, client, frames, CHP_FRAMES);
+    if (h->paired && h->pair.state != PAIR_ACTIVE)
+        (void)h->host.send(h->host.context, client, frames, CHP_FRAMES);
+    else
+        (void)say(h, &client, frames);
 }
 
 /* The entries from records[first] on. False: the client has no room; it asks again. */
@@ -280,7 +310,7 @@ static bool send_nodes(struct hub *h, struct bytes client, const struct hub_log 
             continue;
         }
         chp_frames(&m, sequence, frames);
-        if (h->host.send(h->host.context, client, frames, CHP_FRAMES) != ACCORD_OK)
+        if (say(h, &client, frames) != ACCORD_OK)
             return false;
     }
     return true;
@@ -339,7 +369,9 @@ static void ask(struct hub *h, struct bytes client, struct bytes path,
 
 static void append(struct hub *h, struct hub_log *log, struct hub_entry *e)
 {
-    hub_log_append(log, e, h->host.sequence(h->host.context), now_ms());
+    /* The other server of a pair, from which the log is, may have another clock. */
+    hub_log_append(log, e, u64_max(h->host.sequence(h->host.context), log->newest + 1),
+                   now_ms());
     h->counts.appended++;
     (void)tell(h, log, e, NULL);
 }
@@ -366,7 +398,7 @@ static void append_said(struct hub *h, struct hub_log *log, struct change *said,
     hub_log_prune(log, now_ms());
 }
 
-void hub_told(struct hub *h, const struct bytes *frames, size_t count)
+static void take_said(struct hub *h, const struct bytes *frames, size_t count)
 {
     char cluster[TALK_CLUSTER_BYTES_MAX];
     struct chp_message m;
@@ -385,6 +417,20 @@ void hub_told(struct hub *h, const struct bytes *frames, size_t count)
                "no node is attached to that cluster here: below /accord/, the next word of a "
                "key is a cluster's name",
                m.key);
+}
+
+void hub_told(struct hub *h, const struct bytes *frames, size_t count)
+{
+    if (h->paired && h->pair.state != PAIR_ACTIVE) {
+        refuse(h,
+               "of the two servers this one is not active: set it at the other one, or at both",
+               count > 0 ? frames[0] : bytes_of(NULL, 0));
+        return;
+    }
+    h->pair.held.question++;
+    take_said(h, frames, count);
+    if (h->paired)
+        pair_go_on(&h->pair);
 }
 
 /* One record after the other, from all frames of the value. False: something is none; nothing
@@ -449,6 +495,10 @@ static void take(struct hub *h, struct bytes client, const struct bytes *frames,
         refuse(h, why, count > 0 ? frames[0] : bytes_of(NULL, 0));
         return;
     }
+    if (h->paired && !pair_is_asked(&h->pair)) {
+        answer(h, client, frames[0], NULL, &q, TALK_PASSIVE);
+        return;
+    }
     struct hub_log *log = find(h, q.cluster);
     bool same = log && id128_equal(uuid, log->uuid) && epoch == log->epoch;
     if (!same) {
@@ -464,20 +514,55 @@ static void take(struct hub *h, struct bytes client, const struct bytes *frames,
     hub_log_prune(log, now_ms());
 }
 
-void hub_asked(struct hub *h, struct bytes client, const struct bytes *frames, size_t count)
+static void take_question(struct hub *h, struct bytes client, const struct bytes *frames,
+                          size_t count)
 {
     struct talk_question q;
     struct bytes path;
     const char *why;
 
-    if (count > 0 && !bytes_equal(frames[0], bytes_of_text(CHP_ICANHAZ))) {
-        take(h, client, frames, count);
-        return;
-    }
     h->counts.questions++;
     if (chp_parse_question(frames, count, &path, &why) != ACCORD_OK ||
         talk_question_parse(path, &q, &why) != ACCORD_OK)
         refuse(h, why, count > 1 ? frames[1] : bytes_of(NULL, 0));
+    else if (h->paired && !pair_is_asked(&h->pair))
+        answer(h, client, path, NULL, &q, TALK_PASSIVE);
     else
         ask(h, client, path, &q);
+}
+
+/* ---- one of two ----------------------------------------------------------------------- */
+
+/* Whoever follows the other has no nodes, and its logs are the other's. */
+static void forget_nodes(struct hub *h)
+{
+    for (size_t i = 0; i < COUNT_OF(h->nodes) && h->pair.state != PAIR_ACTIVE; i++)
+        h->nodes[i].log = NULL;
+}
+
+void hub_answered(struct hub *h, const struct bytes *frames, size_t count)
+{
+    pair_answered(&h->pair, frames, count);
+    forget_nodes(h);
+}
+
+void hub_tick(struct hub *h)
+{
+    pair_tick(&h->pair);
+}
+
+void hub_asked(struct hub *h, struct bytes client, const struct bytes *frames, size_t count)
+{
+    if (h->paired && count > 0 && pair_takes(frames[0])) {
+        pair_asked(&h->pair, client, frames, count);
+        forget_nodes(h);
+        return;
+    }
+    h->pair.held.question++;
+    if (count > 0 && !bytes_equal(frames[0], bytes_of_text(CHP_ICANHAZ)))
+        take(h, client, frames, count);
+    else
+        take_question(h, client, frames, count);
+    if (h->paired)
+        pair_go_on(&h->pair);
 }

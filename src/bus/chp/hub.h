@@ -28,11 +28,16 @@ struct hub_host {
     /* To one client of the ROUTER; ACCORD_E_BUSY: it has no room; ACCORD_E_GONE: it is gone. */
     int (*send)(void *context, struct bytes client, const struct bytes *frames, size_t count);
     void (*publish)(void *context, const struct bytes *frames, size_t count);
+    /* To the other server of a pair; false: it is not connected. NULL: there is none. */
+    bool (*say)(void *context, const struct bytes *frames, size_t count);
+    /* Which of the two answers has changed, and why: for people. `what` is static. */
+    void (*noted)(void *context, const char *what);
     /* A message was refused: for people. `why` is static. */
     void (*refused)(void *context, const char *why, struct bytes about);
 };
 
 /* Beside limits.h, which every file includes, for they concern few. */
+enum { HUB_TICK_MS = 500 };
 enum { CHP_LOGS_MAX = 16 };          /* clusters of which one server is the bus */
 #define CHP_LOG_BYTES_MAX (64 * MIB) /* entries of one of their logs; the oldest go */
 
@@ -41,6 +46,20 @@ struct hub;
 /* `host` is copied. NULL: no memory. */
 struct hub *hub_new(const struct hub_host *host);
 void hub_free(struct hub *h); /* NULL is fine */
+
+/* It is one of two that serve the same logs (pair.h). */
+struct hub_pair {
+    bool primary;        /* of a pair that begins, it answers */
+    const char *servers; /* "127.0.0.1:5556,127.0.0.1:6556": the same at both */
+};
+/* Before anything is handed over; `as` is borrowed. ACCORD_E_NOMEM. Then hub_tick() is called
+ * every HUB_TICK_MS, after all that came was handed over. */
+MUST_CHECK int hub_pair(struct hub *h, const struct hub_pair *as);
+void hub_tick(struct hub *h);
+/* What the other server answered to what was said to it. */
+void hub_answered(struct hub *h, const struct bytes *frames, size_t count);
+/* For people: which of the two this one is now; "": it is not one of two. */
+const char *hub_pair_text(const struct hub *h);
 
 /* Whether that is below "/accord/": a key, or a subtree that is asked for. */
 bool hub_takes(struct bytes path);
@@ -54,6 +73,7 @@ void hub_told(struct hub *h, const struct bytes *frames, size_t count);
 struct hub_counts {
     uint64_t logs, entries;
     uint64_t appended, questions, refused;
+    uint64_t takeovers; /* times that it became the one of a pair that answers */
 };
 void hub_count(const struct hub *h, struct hub_counts *sum); /* adds */
 

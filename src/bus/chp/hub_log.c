@@ -2,8 +2,6 @@
  * Copyright (c) 2026 the Accord authors */
 #include "bus/chp/hub_log.h"
 
-#include "bus/chp/hub.h"
-
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -44,6 +42,20 @@ void hub_log_free(struct hub_log *log)
         hub_entry_free(log->entries[i]);
     free(log->entries);
     free(log);
+}
+
+struct hub_log *hub_logs_find(const struct hub_logs *logs, const char *name)
+{
+    for (size_t i = 0; i < logs->count; i++)
+        if (strcmp(logs->log[i]->name, name) == 0)
+            return logs->log[i];
+    return NULL;
+}
+
+void hub_logs_free(struct hub_logs *logs)
+{
+    while (logs->count > 0)
+        hub_log_free(logs->log[--logs->count]);
 }
 
 /* ---- entries -------------------------------------------------------------------------- */
@@ -251,10 +263,15 @@ void hub_log_prune(struct hub_log *log, uint64_t now_ms)
     prune(log, p);
 }
 
+void hub_log_renew(struct hub_log *log)
+{
+    log->epoch = random_u64();
+}
+
 void hub_log_cut(struct hub_log *log, size_t count)
 {
     for (size_t i = 0; i < count && log->count > 0; i++)
         drop(log, log->entries[--log->count]);
     log->newest = log->count > 0 ? log->entries[log->count - 1]->position : 0;
-    log->epoch = random_u64();
+    hub_log_renew(log);
 }

@@ -11,6 +11,7 @@
 #ifndef ACCORD_BUS_CHP_HUB_LOG_H
 #define ACCORD_BUS_CHP_HUB_LOG_H
 
+#include "bus/chp/hub.h"
 #include "bus/chp/talk.h"
 
 enum {
@@ -46,8 +47,18 @@ struct hub_log {
     uint64_t newest;    /* position of the newest entry; 0: none yet */
     uint64_t pruned_to; /* newest change that was pruned */
     size_t unpruned;    /* entries added since the last pruning */
+    bool copied;        /* the other server of a pair has been told of the log (hub_copy.h), */
+    uint64_t copied_to; /* and of its entries up to this position */
     struct hub_entry *buckets[HUB_BUCKETS];
 };
+
+/* All that a hub has. */
+struct hub_logs {
+    struct hub_log *log[CHP_LOGS_MAX];
+    size_t count;
+};
+struct hub_log *hub_logs_find(const struct hub_logs *logs, const char *name); /* or NULL */
+void hub_logs_free(struct hub_logs *logs);                                    /* none is left */
 
 /* NULL: no memory. */
 struct hub_log *hub_log_new(const char *name, uint64_t max_stale_ms);
@@ -75,6 +86,9 @@ uint64_t hub_log_view(const struct hub_log *log, uint64_t view_ms, uint64_t now_
 /* What is old, and changes beyond their count or the memory; never the newest entry. Looks only
  * where much was added. */
 void hub_log_prune(struct hub_log *log, uint64_t now_ms);
+
+/* As if entries were lost: whoever is attached begins anew (bus.h, B15). */
+void hub_log_renew(struct hub_log *log);
 
 /* The last `count` entries vanish, which is another epoch. For tests. */
 void hub_log_cut(struct hub_log *log, size_t count);

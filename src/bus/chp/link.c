@@ -67,6 +67,24 @@ void chp_link_close(struct chp_link *l)
     l->asks = l->hears = NULL;
 }
 
+const char *chp_link_server(const struct chp_link *l)
+{
+    return l->place->server[l->server];
+}
+
+void chp_link_turn_to(struct chp_link *l, size_t server)
+{
+    if (server == l->server)
+        return;
+    chp_link_close(l);
+    l->server = server;
+}
+
+static bool has_two(const struct chp_link *l)
+{
+    return l->place->url.server_count == CHP_PAIR;
+}
+
 static bool set_int(void *socket, int option, int value)
 {
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
@@ -111,10 +129,10 @@ static const char *address_of(const struct resolved *r)
     return r->address[0];
 }
 
-static int find_host(const struct chp_place *p, uint64_t deadline_ns, struct resolved *out,
+static int find_host(const struct chp_link *l, uint64_t deadline_ns, struct resolved *out,
                      char why[BUS_WHY_BYTES_MAX])
 {
-    int status = resolve(p->url.servers[0].host, deadline_ns, out, why);
+    int status = resolve(l->place->url.servers[l->server].host, deadline_ns, out, why);
 
     if (status != ACCORD_OK)
         return status;
@@ -123,14 +141,14 @@ static int find_host(const struct chp_place *p, uint64_t deadline_ns, struct res
                         "chp: %s is another host, and the protocol has no password: bring its "
                         "three ports here through a tunnel (ssh -L, WireGuard), and give "
                         "chp://127.0.0.1",
-                        p->server);
+                        chp_link_server(l));
     return ACCORD_OK;
 }
 
 static bool connect_all(struct chp_link *l, const char *host)
 {
     const struct chp_place *p = l->place;
-    unsigned port = p->url.servers[0].port;
+    unsigned port = p->url.servers[l->server].port;
 
     l->asks = zmq_socket(l->context, ZMQ_DEALER);
     if (!set_up(l->asks) || !set_int(l->asks, ZMQ_IMMEDIATE, 1) ||
@@ -150,12 +168,12 @@ int chp_link_open(struct chp_link *l, uint64_t deadline_ns, char why[BUS_WHY_BYT
 
     if (l->asks)
         return ACCORD_OK;
-    int status = find_host(l->place, deadline_ns, &r, why);
+    int status = find_host(l, deadline_ns, &r, why);
     if (status != ACCORD_OK)
         return status;
     if (connect_all(l, address_of(&r)))
         return ACCORD_OK;
-    status = bus_fail(why, ACCORD_E_IO, "chp: %s: libzmq: %s", l->place->server,
+    status = bus_fail(why, ACCORD_E_IO, "chp: %s: libzmq: %s", chp_link_server(l),
                       zmq_strerror(errno));
     chp_link_close(l);
     return status;
@@ -237,7 +255,7 @@ static int unreachable(const struct chp_link *l, char why[BUS_WHY_BYTES_MAX])
 {
     return bus_fail(why, ACCORD_E_DOWN,
                     "chp: no connection to %s; is a node with --listen chp://%s running?",
-                    l->place->server, l->place->server);
+                    chp_link_server(l), chp_link_server(l));
 }
 
 static int send_frames(struct chp_link *l, const struct bytes *frames, size_t count,
@@ -250,7 +268,7 @@ static int send_frames(struct chp_link *l, const struct bytes *frames, size_t co
             continue;
         }
         if (errno != EAGAIN && errno != EINTR)
-            return bus_fail(why, ACCORD_E_DOWN, "chp: %s: %s", l->place->server,
+            return bus_fail(why, ACCORD_E_DOWN, "chp: %s: %s", chp_link_server(l),
                             zmq_strerror(errno));
         if (time_monotonic_ns() >= deadline_ns)
             return unreachable(l, why);
@@ -262,7 +280,7 @@ static int send_frames(struct chp_link *l, const struct bytes *frames, size_t co
 static int unanswered(struct chp_link *l, const char *what, char why[BUS_WHY_BYTES_MAX])
 {
     chp_link_close(l);
-    return bus_fail(why, ACCORD_E_TIMEOUT, "chp: %s %s", l->place->server, what);
+    return bus_fail(why, ACCORD_E_TIMEOUT, "chp: %s %s", chp_link_server(l), what);
 }
 
 /* Until the answer to `path` is there. */
@@ -294,6 +312,24 @@ static int receive(struct chp_link *l, struct bytes path, chp_each each, void *c
     }
 }
 
+/* A server without the other would not know of one that took over. */
+static int check_pair(struct chp_link *l, const struct talk_answer *a,
+                      char why[BUS_WHY_BYTES_MAX])
+{
+    if (strncmp(a->refused, TALK_PASSIVE, strlen(TALK_PASSIVE)) == 0)
+        return bus_fail(why, ACCORD_E_DOWN,
+                        "chp: %s is one of two servers, and not the active one%s",
+                        chp_link_server(l),
+                        has_two(l) ? "" : ": give both, as chp://host:port,host:port/cluster");
+    if (has_two(l) && a->term == 0)
+        return bus_fail(
+            why, ACCORD_E_DOWN,
+            "chp: %s serves alone, and not as one of these two: it needs --bus with "
+            "both, as here",
+            chp_link_server(l));
+    return ACCORD_OK;
+}
+
 static int say(struct chp_link *l, const struct bytes *frames, size_t count, struct bytes path,
                chp_each each, void *context, struct talk_answer *out, uint64_t deadline_ns,
                char why[BUS_WHY_BYTES_MAX])
@@ -304,6 +340,10 @@ static int say(struct chp_link *l, const struct bytes *frames, size_t count, str
         status = send_frames(l, frames, count, deadline_ns, why);
     if (status == ACCORD_OK)
         status = receive(l, path, each, context, out, deadline_ns, why);
+    if (status == ACCORD_OK)
+        status = check_pair(l, out, why);
+    if (has_two(l) && (status == ACCORD_E_DOWN || status == ACCORD_E_TIMEOUT))
+        chp_link_turn_to(l, CHP_PAIR - 1 - l->server);
     return status;
 }
 

@@ -3,6 +3,9 @@
 /* link.h - a thread's connections to a hub: one that asks and is answered, and for a reader one
  * that hears what is published.
  *
+ * Of two servers it is with one at a time, and turns to the other where this one is silent, or
+ * says that it is the passive one: with the next question, so that no answers are mixed.
+ *
  * A question is sent only over a connection that stands, and one that was not answered in time
  * takes its connection with it, so that nothing lies in a queue and arrives later. An answer is
  * known by its subtree, which holds a number of its own.
@@ -18,6 +21,7 @@ enum { CHP_VALUES_MAX = 12 }; /* frames of what is published */
 
 struct chp_link {
     const struct chp_place *place;
+    size_t server; /* of the place's: the one that it is with */
     void *context; /* of libzmq; shared by the links of a bus */
     void *asks;    /* NULL: not connected */
     void *hears;   /* NULL: none */
@@ -35,13 +39,17 @@ void chp_link_init(struct chp_link *l, const struct chp_place *p, void *context,
  * not this one. ACCORD_E_DOWN: no such name, or no answer in time. ACCORD_E_IO. */
 MUST_CHECK int chp_link_open(struct chp_link *l, uint64_t deadline_ns,
                              char why[BUS_WHY_BYTES_MAX]);
-void chp_link_close(struct chp_link *l); /* closed is fine */
+void chp_link_close(struct chp_link *l);               /* closed is fine */
+const char *chp_link_server(const struct chp_link *l); /* for people: the one that it is with */
+/* From now on with that one. */
+void chp_link_turn_to(struct chp_link *l, size_t server);
 
 /* What comes before the answer; borrowed for the call. */
 typedef void (*chp_each)(void *context, const struct chp_message *m);
 
-/* Asks, and waits for the answer. ACCORD_E_DOWN: it was not sent. ACCORD_E_TIMEOUT: it was, but
- * there was no answer, and the link is closed. `each` may be NULL. */
+/* Asks, and waits for the answer. ACCORD_E_DOWN: it was not sent, or not taken by the passive
+ * one of two. ACCORD_E_TIMEOUT: it was, but there was no answer, and the link is closed. `each`
+ * may be NULL. */
 MUST_CHECK int chp_link_ask(struct chp_link *l, struct talk_question *q, chp_each each,
                             void *context, struct talk_answer *out, uint64_t deadline_ns,
                             char why[BUS_WHY_BYTES_MAX]);

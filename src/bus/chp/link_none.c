@@ -29,6 +29,17 @@ void chp_link_close(struct chp_link *l)
     ASSERT(!l->asks);
 }
 
+const char *chp_link_server(const struct chp_link *l)
+{
+    return l->place->server[l->server];
+}
+
+void chp_link_turn_to(struct chp_link *l, size_t server)
+{
+    ASSERT(!l->asks);
+    l->server = server;
+}
+
 static int none(char why[BUS_WHY_BYTES_MAX])
 {
     return bus_fail(why, ACCORD_E_UNSUPPORTED, "chp: built without libzmq");

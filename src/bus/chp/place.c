@@ -5,8 +5,10 @@
 #include "net/time.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
-#define EXPECTED "chp://127.0.0.1:5556/cluster"
+#define EXPECTED      "chp://127.0.0.1:5556/cluster"
+#define EXPECTED_PAIR "chp://127.0.0.1:5556,127.0.0.1:6556/cluster"
 
 static int settings_check(const struct bus_settings *s, char why[BUS_WHY_BYTES_MAX])
 {
@@ -19,26 +21,38 @@ static int settings_check(const struct bus_settings *s, char why[BUS_WHY_BYTES_M
 }
 
 /* CHP takes the next two ports as well. */
+static int ports_check(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
+{
+    for (size_t i = 0; i < u->server_count; i++)
+        if (u->servers[i].port > UINT16_MAX - 2)
+            return bus_fail(why, ACCORD_E_INVALID,
+                            "chp: port %u: it takes the next two ports also, so %d is the last",
+                            u->servers[i].port, UINT16_MAX - 2);
+    if (u->server_count == 1 || strcmp(u->servers[0].host, u->servers[1].host) != 0 ||
+        abs(u->servers[0].port - u->servers[1].port) > 2)
+        return ACCORD_OK;
+    return bus_fail(why, ACCORD_E_INVALID,
+                    "chp: ports %u and %u: each server takes the next two ports also, so they "
+                    "overlap; expected such as " EXPECTED_PAIR,
+                    u->servers[0].port, u->servers[1].port);
+}
+
 static int url_check(const struct bus_url *u, char why[BUS_WHY_BYTES_MAX])
 {
-    if (u->server_count != 1)
+    if (u->server_count > CHP_PAIR)
         return bus_fail(why, ACCORD_E_INVALID,
-                        "chp: the URL has %zu servers; one is served by one (a backup that "
-                        "takes over is not built yet)",
+                        "chp: the URL has %zu servers; it is one, or a primary and a backup: "
+                        "expected such as " EXPECTED_PAIR,
                         u->server_count);
     if (u->user || u->password)
         return bus_fail(why, ACCORD_E_INVALID,
                         "chp: the protocol has no users; expected " EXPECTED);
-    if (u->servers[0].port > UINT16_MAX - 2)
-        return bus_fail(why, ACCORD_E_INVALID,
-                        "chp: port %u: it takes the next two ports also, so %d is the last",
-                        u->servers[0].port, UINT16_MAX - 2);
     if (u->path[0] && !bus_cluster_is_valid(u->path))
         return bus_fail(why, ACCORD_E_INVALID,
                         "chp: \"%.40s\" is no cluster's name: 1 to 32 of a-z, 0-9 and _; "
                         "expected " EXPECTED,
                         u->path);
-    return ACCORD_OK;
+    return ports_check(u, why);
 }
 
 int chp_place_parse(struct chp_place *out, const struct bus_settings *s,
@@ -58,9 +72,10 @@ int chp_place_parse(struct chp_place *out, const struct bus_settings *s,
     if (status != ACCORD_OK)
         return status;
     snprintf(out->cluster, sizeof out->cluster, "%s", u->path[0] ? u->path : "accord");
-    snprintf(out->server, sizeof out->server,
-             strchr(u->servers[0].host, ':') ? "[%.64s]:%u" : "%.64s:%u", u->servers[0].host,
-             u->servers[0].port);
+    for (size_t i = 0; i < u->server_count; i++)
+        snprintf(out->server[i], sizeof out->server[i],
+                 strchr(u->servers[i].host, ':') ? "[%.64s]:%u" : "%.64s:%u",
+                 u->servers[i].host, u->servers[i].port);
     talk_prefix(out->cluster, out->prefix);
     out->node = s->node ? s->node : "";
     out->max_stale_ms = s->max_stale_ms;

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  * Copyright (c) 2026 the Accord authors */
 /* place.h - where a log is: chp://host:port/cluster, as a node with --listen chp://host:port
- * serves it. Without a cluster it is "accord". */
+ * serves it, or chp://host:port,host:port/cluster, as two do of which one answers (pair.h).
+ * Without a cluster it is "accord". */
 #ifndef ACCORD_BUS_CHP_PLACE_H
 #define ACCORD_BUS_CHP_PLACE_H
 
 #include "bus/chp/talk.h"
 #include "bus/url.h"
 
-enum { CHP_PORT_DEFAULT = 5556, CHP_SERVER_BYTES_MAX = 96 };
+enum { CHP_PORT_DEFAULT = 5556, CHP_SERVER_BYTES_MAX = 96, CHP_PAIR = 2 };
 
 struct chp_place {
-    struct bus_url url; /* one server */
+    struct bus_url url; /* one server, or two */
     char cluster[TALK_CLUSTER_BYTES_MAX];
-    char server[CHP_SERVER_BYTES_MAX]; /* "127.0.0.1:5556", for people */
+    char server[CHP_PAIR][CHP_SERVER_BYTES_MAX]; /* "127.0.0.1:5556", for people */
     char prefix[TALK_PREFIX_BYTES_MAX];
     const char *node; /* "": a tool */
     uint64_t max_stale_ms, retain_ms, retain_changes, timeout_ms;

@@ -23,11 +23,13 @@ void chp_publisher_done(struct chp_publisher *p)
     free(p->records);
 }
 
-void chp_publisher_aim(struct chp_publisher *p, struct id128 log, uint64_t epoch)
+void chp_publisher_aim(struct chp_publisher *p, struct id128 log, uint64_t epoch, size_t server)
 {
     pthread_mutex_lock(&p->mutex);
     p->log = log;
     p->epoch = epoch;
+    p->server = server;
+    p->is_new_aim = true;
     p->aimed = true;
     pthread_mutex_unlock(&p->mutex);
 }
@@ -61,11 +63,11 @@ static int refused(const struct chp_publisher *p, const struct talk_answer *a,
     bool is_full = strncmp(a->refused, TALK_FULL, strlen(TALK_FULL)) == 0;
 
     if (is_full)
-        return bus_fail(why, ACCORD_E_IO, "chp: %s takes no changes of %s: %s", place->server,
-                        place->cluster, a->refused);
+        return bus_fail(why, ACCORD_E_IO, "chp: %s takes no changes of %s: %s",
+                        chp_link_server(&p->link), place->cluster, a->refused);
     return bus_fail(why, ACCORD_E_DOWN,
                     "chp: the log of %s at %s is another one; it is being attached anew",
-                    place->cluster, place->server);
+                    place->cluster, chp_link_server(&p->link));
 }
 
 int chp_publisher_publish(struct chp_publisher *p, const struct change *changes, size_t count,
@@ -81,9 +83,12 @@ int chp_publisher_publish(struct chp_publisher *p, const struct change *changes,
     bool aimed = p->aimed;
     struct id128 log = p->log;
     uint64_t epoch = p->epoch;
+    size_t server = p->is_new_aim ? p->server : p->link.server;
+    p->is_new_aim = false;
     pthread_mutex_unlock(&p->mutex);
     if (!aimed)
         return bus_fail(why, ACCORD_E_DOWN, "chp: not attached");
+    chp_link_turn_to(&p->link, server);
     q.retain_ms = place->retain_ms;
     q.retain_changes = place->retain_changes;
     size_t frames = pack(p, changes, count, values);

@@ -13,10 +13,12 @@
 
 struct chp_publisher {
     struct chp_link link;
-    pthread_mutex_t mutex; /* guards the three below */
+    pthread_mutex_t mutex; /* guards the five below */
     bool aimed;
     struct id128 log;
     uint64_t epoch;
+    size_t server; /* that told of it */
+    bool is_new_aim;
     uint8_t *records; /* of PUBLISH_BATCH_MAX changes; what is not used is no memory */
 };
 
@@ -24,8 +26,9 @@ MUST_CHECK int chp_publisher_init(struct chp_publisher *p, const struct chp_plac
                                   void *context, char why[BUS_WHY_BYTES_MAX]);
 void chp_publisher_done(struct chp_publisher *p);
 
-/* From now on into that log. Any thread. */
-void chp_publisher_aim(struct chp_publisher *p, struct id128 log, uint64_t epoch);
+/* From now on into that log, at that one of two servers. Any thread. */
+void chp_publisher_aim(struct chp_publisher *p, struct id128 log, uint64_t epoch,
+                       size_t server);
 
 /* As in bus.h. */
 int chp_publisher_publish(struct chp_publisher *p, const struct change *changes, size_t count,

@@ -11,7 +11,10 @@
 
 /* Heard nothing for so long, the reader asks: what was published while it was not subscribed,
  * after a connection broke, shows by nothing else where nothing more comes. */
-enum { QUIET_MS = 1000 };
+enum {
+    QUIET_MS = 1000,
+    TURN_MS = 20, /* between two servers that both say they are passive, or are not there */
+};
 
 int chp_reader_init(struct chp_reader *r, const struct chp_place *p, void *context,
                     const struct hand *hand, char why[BUS_WHY_BYTES_MAX])
@@ -56,7 +59,7 @@ static bool take_wake(struct chp_reader *r)
 static int gone(const struct chp_reader *r, const char *how, char why[BUS_WHY_BYTES_MAX])
 {
     return bus_fail(why, ACCORD_E_GONE, "chp: the log of %s at %s %s", r->link.place->cluster,
-                    r->link.place->server, how);
+                    chp_link_server(&r->link), how);
 }
 
 /* Whether the log that was told of still is the one of the cursor, and has its entry. */
@@ -66,7 +69,11 @@ static int prove(const struct chp_reader *r, const struct talk_answer *a,
     if (strncmp(a->refused, TALK_ABSENT, strlen(TALK_ABSENT)) == 0)
         return gone(r, "is not there any more: the server was started again, or it was dropped",
                     why);
-    if (!id128_equal(a->log, c->log) || a->epoch != c->epoch)
+    if (id128_equal(a->log, c->log) && a->epoch != c->epoch)
+        return gone(
+            r, "has begun anew: of two servers another one answers now, or entries were lost",
+            why);
+    if (!id128_equal(a->log, c->log))
         return gone(r, "is another one: the server was started again, or it was dropped", why);
     if (c->position < a->pruned_to)
         return gone(r, "no longer has what comes after the cursor", why);
@@ -74,6 +81,26 @@ static int prove(const struct chp_reader *r, const struct talk_answer *a,
         (!id128_is_none(c->message) && c->position > 0 && !id128_equal(c->message, a->message)))
         return gone(r, "has another entry at the cursor, or none", why);
     return ACCORD_OK;
+}
+
+/* Of two servers each is asked twice in the time that there is. */
+static uint64_t until(const struct chp_reader *r, uint64_t deadline_ns)
+{
+    const struct chp_place *p = r->link.place;
+    uint64_t turn_ns = p->timeout_ms * NS_PER_MS / (2 * CHP_PAIR);
+
+    if (p->url.server_count < CHP_PAIR)
+        return deadline_ns;
+    return u64_min(deadline_ns, u64_add_sat(time_monotonic_ns(), turn_ns));
+}
+
+static bool is_asked_again(const struct chp_reader *r, int status)
+{
+    bool two = r->link.place->url.server_count == CHP_PAIR;
+
+    if (two && status == ACCORD_E_DOWN)
+        usleep(TURN_MS * 1000);
+    return status == ACCORD_E_TIMEOUT || (two && status == ACCORD_E_DOWN);
 }
 
 /* A question without an answer: nothing is unknown, so it is as good as not asked. One whose
@@ -88,8 +115,8 @@ static int ask(struct chp_reader *r, struct talk_question *q, chp_each each,
     do {
         r->at = from;
         r->count = r->record_bytes = 0; /* of an answer that broke off */
-        status = chp_link_ask(&r->link, q, each, r, out, deadline_ns, why);
-    } while (status == ACCORD_E_TIMEOUT && time_monotonic_ns() < deadline_ns);
+        status = chp_link_ask(&r->link, q, each, r, out, until(r, deadline_ns), why);
+    } while (is_asked_again(r, status) && time_monotonic_ns() < deadline_ns);
     if (status == ACCORD_OK)
         r->heard_ns = time_monotonic_ns();
     return status == ACCORD_E_TIMEOUT ? ACCORD_E_DOWN : status;
@@ -212,8 +239,8 @@ int chp_reader_attach(struct chp_reader *r, const struct cursor *resume, uint64_
     snprintf(q.node, sizeof q.node, "%s", p->node);
     int status = ask(r, &q, NULL, &a, why);
     if (status == ACCORD_OK && a.refused[0])
-        return bus_fail(why, ACCORD_E_UNSUPPORTED, "chp: %s refuses %s: %s", p->server,
-                        p->cluster, a.refused);
+        return bus_fail(why, ACCORD_E_UNSUPPORTED, "chp: %s refuses %s: %s",
+                        chp_link_server(&r->link), p->cluster, a.refused);
     if (status == ACCORD_OK && resume)
         status = prove(r, &a, resume, why);
     if (status != ACCORD_OK)

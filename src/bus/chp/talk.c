@@ -260,6 +260,8 @@ size_t talk_answer_print(const struct talk_answer *a, char text[TALK_PROPERTIES_
         "pruned=%" PRIu64 "\nview=%" PRIu64 "\nmax_stale_ms=%" PRIu64 "\nbefore_ms=%" PRIu64
         "\n",
         a->pruned_to, a->view, a->max_stale_ms, a->max_stale_before_ms);
+    if (a->term > 0)
+        add(text, TALK_PROPERTIES_BYTES_MAX, "term=%" PRIu64 "\n", a->term);
     if (a->refused[0])
         add(text, TALK_PROPERTIES_BYTES_MAX, "refused=%s\n", a->refused);
     return strlen(text);
@@ -275,6 +277,7 @@ int talk_answer_parse(const struct chp_message *kthxbai, struct talk_answer *out
         !talk_number(p, "view", &a.view) || !talk_number(p, "max_stale_ms", &a.max_stale_ms) ||
         !talk_number(p, "before_ms", &a.max_stale_before_ms))
         return ACCORD_E_FORMAT;
+    (void)talk_number(p, "term", &a.term); /* only a pair's server says it */
     if (chp_property(p, "refused", &text))
         snprintf(a.refused, sizeof a.refused, "%.*s",
                  (int)u64_min(text.size_bytes, sizeof a.refused - 1), (const char *)text.data);

@@ -63,12 +63,15 @@ struct talk_answer {
     uint64_t pruned_to;   /* what lay up to here may be gone */
     uint64_t view;        /* ATTACH: where the view begins */
     uint64_t max_stale_ms, max_stale_before_ms;
+    uint64_t
+        term; /* of a pair's server: grows with each takeover (pair.h); 0: it has no pair */
     char refused[TALK_REFUSED_BYTES_MAX]; /* "": it was not; begins with a word */
 };
 /* Those words. */
-#define TALK_ABSENT "absent" /* there is no such log */
-#define TALK_EPOCH  "epoch"  /* it is another than the one meant */
-#define TALK_FULL   "full"
+#define TALK_ABSENT  "absent" /* there is no such log */
+#define TALK_EPOCH   "epoch"  /* it is another than the one meant */
+#define TALK_FULL    "full"
+#define TALK_PASSIVE "passive" /* of two servers this one does not answer now (pair.h) */
 
 /* "/accord/shop/" */
 size_t talk_prefix(const char *cluster, char text[TALK_PREFIX_BYTES_MAX]);

@@ -85,7 +85,8 @@ static void find_hub(struct demo_world *w)
     if (strncmp(w->bus, "chp:", 4) != 0 ||
         bus_url_parse(&u, w->bus, CHP_PORT_DEFAULT, "", why) != ACCORD_OK)
         return; /* the nodes say what is wrong */
-    if (!is_served(&u.servers[0]))
+    /* Two are there already: they serve more than a demo, and one of them is not enough. */
+    if (u.server_count == 1 && !is_served(&u.servers[0]))
         snprintf(w->hub, sizeof w->hub,
                  strchr(u.servers[0].host, ':') ? "chp://[%.100s]:%u" : "chp://%.100s:%u",
                  u.servers[0].host, u.servers[0].port);

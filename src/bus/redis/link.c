@@ -362,7 +362,8 @@ int redis_link_wait(struct redis_link *l, redisReply **out, uint64_t deadline_ns
         return bus_fail(why, ACCORD_E_DOWN, "not connected to %s",
                         l->peer[0] ? l->peer : "the server");
     ASSERT(l->expected > 0);
-    for (;;) {
+    /* Waiting comes before reading: just after a question nothing is there. */
+    for (bool asked = false, over = false;;) {
         struct pollfd fds[2] = {{.fd = l->fd, .events = POLLIN},
                                 {.fd = wake_fd, .events = POLLIN}};
         void *reply = NULL;
@@ -375,13 +376,12 @@ int redis_link_wait(struct redis_link *l, redisReply **out, uint64_t deadline_ns
             l->expected--;
             return ACCORD_OK;
         }
+        if (!asked)
+            over = poll_until(fds, 2, deadline_ns) <= 0 || (fds[1].revents & POLLIN);
         int status = feed(l, &size, why);
-        if (status != ACCORD_OK)
+        if (status != ACCORD_OK || (size == 0 && over))
             return status;
-        if (size > 0)
-            continue;
-        if (poll_until(fds, 2, deadline_ns) <= 0 || (fds[1].revents & POLLIN))
-            return ACCORD_OK;
+        asked = size > 0; /* there may be more */
     }
 }
 

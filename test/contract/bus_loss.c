@@ -27,6 +27,7 @@ static void read_to_end(struct peer *p)
         ;
 }
 
+/* 1.7.1 to 1.7.4: a tail may be lost on each bus, and its positions given again. */
 CLAUSE(bus_B7_tells_a_cursor_that_its_entry_was_lost)
 {
     struct peer p = opened(kit, "gone"), q = opened(kit, "gone");
@@ -84,6 +85,7 @@ CLAUSE(bus_B7_refuses_a_cursor_of_another_entry_epoch_or_log)
     closed(&p);
 }
 
+/* 1.7.4: a stream that was made anew counts from one again. */
 CLAUSE(bus_B7_notices_a_log_that_was_replaced)
 {
     struct peer p = opened(kit, "replaced");

@@ -161,6 +161,7 @@ TEST(nats_reader_makes_another_consumer_where_the_server_ends_one)
     survives(say_that_it_is_deleted, "ended", rng);
 }
 
+/* 1.7.4: a sequence that jumps is a loss, or a trim. */
 TEST(nats_reader_takes_nothing_from_behind_what_was_lost_on_the_way)
 {
     survives(push_one_too_far, "jump", rng);

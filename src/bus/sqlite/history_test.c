@@ -275,6 +275,7 @@ NOTICED(forked_and_replaced_by_its_fork, put_fork_instead)
 /* ---- what is no misfortune, or half a one -------------------------------------------------
  */
 
+/* T5, 1.7.1: SQLite has no timeline; only the entries tell one history from another. */
 TEST(sqlite_copy_of_a_log_proves_nobodys_place)
 {
     struct node nodes[NODES], other = {0};
@@ -306,7 +307,7 @@ TEST(sqlite_change_that_was_deleted_is_noticed_by_who_had_not_read_it)
         closed(&nodes[i]);
 }
 
-/* Without AUTOINCREMENT SQLite gives the id of a deleted last row again. */
+/* 1.7.1: without AUTOINCREMENT SQLite gives the id of a deleted last row again. */
 TEST(sqlite_position_of_a_deleted_entry_is_never_given_again)
 {
     struct node n = {0};

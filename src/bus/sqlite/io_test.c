@@ -83,6 +83,28 @@ static unsigned check_fault(struct bus *b, struct cursor *at, int n, int to)
     return status != ACCORD_OK;
 }
 
+/* 1.7.1: with synchronous=NORMAL the newest commits would be gone after a power failure. */
+TEST(sqlite_syncs_each_commit_before_it_is_acknowledged)
+{
+    struct cursor at;
+
+    faulty_disk_install();
+    struct bus *b = opened(&at);
+    fault = SYNC_FAILS; /* counts the syncs; none of them fails */
+    fail_from = fail_to = 0;
+    for (uint64_t i = 1; i <= 5; i++) {
+        struct change c = {.op = CHANGE_REMOVE,
+                           .key = bytes_of_text("greeble:43"),
+                           .message = {2, i},
+                           .origin = bytes_of_text("web1")};
+        struct position last;
+        calls = 0;
+        CHECK(bus_sqlite.publish(b, &c, 1, &last, why) == ACCORD_OK);
+        CHECK(calls >= 1);
+    }
+    bus_sqlite.close(b);
+}
+
 TEST(sqlite_answers_what_is_so_whichever_write_or_sync_fails)
 {
     struct cursor at, late_at;

@@ -476,6 +476,7 @@ TEST(sqlite_refuses_what_is_no_url_of_a_file)
     }
 }
 
+/* 1.7.1: WAL may seem to work there until the first write. */
 TEST(sqlite_knows_the_file_systems_that_hosts_share)
 {
     CHECK(strcmp(sqlite_shared_file_system(0x6969), "NFS") == 0);
@@ -588,6 +589,7 @@ TEST(sqlite_gives_its_files_the_mode_of_the_database)
     bus_sqlite.close(n.bus);
 }
 
+/* T15, 1.7.1: beats must not stand behind a long transaction for longer than they may. */
 TEST(sqlite_locked_by_a_program_answers_in_time_and_loses_nothing)
 {
     struct node n = {0};

@@ -249,6 +249,7 @@ static void check_log(struct cursor *end_of_log)
     bus_sqlite.close(b);
 }
 
+/* 1.7.1, the WAL-reset race: several processes write, one at a time checkpoints. */
 TEST(sqlite_loses_and_doubles_nothing_when_its_writers_are_killed)
 {
     pid_t pids[PROCESSES];

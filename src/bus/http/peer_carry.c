@@ -152,7 +152,7 @@ void peer_node_answered(struct peer_node *n, size_t peer, struct bytes body, uin
                  (const char *)a.why.data,
                  merged == ACCORD_OK ? "" : "; and its list of members cannot be taken");
         peer_node_failed(n, peer, why);
-    } else if (peer_has_ended(p, a.incarnation)) {
+    } else if (peer_has_ended(n, p, a.incarnation)) {
         peer_node_failed(n, peer, "an earlier incarnation of it has answered");
     } else {
         peer_met(n, p, a.incarnation, now_ms);
@@ -283,7 +283,7 @@ static void handle_tell(struct peer_node *n, const struct peer_ask *a, struct pe
         return;
     }
     struct peer *p = peer_of(n, address);
-    if (p && peer_has_ended(p, a->incarnation)) {
+    if (p && peer_has_ended(n, p, a->incarnation)) {
         refuse(out, "an earlier incarnation of that address");
         return;
     }

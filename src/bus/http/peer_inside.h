@@ -10,7 +10,7 @@
 struct peer *peer_of(struct peer_node *n, const char *address); /* or NULL */
 /* It is in, and not this node. */
 bool peer_is_asked(const struct peer_node *n, const struct peer *p);
-bool peer_has_ended(const struct peer *p, struct id128 incarnation);
+bool peer_has_ended(const struct peer_node *n, const struct peer *p, struct id128 incarnation);
 /* Of who says so itself: what its last incarnation said has an end. */
 void peer_met(struct peer_node *n, struct peer *p, struct id128 incarnation, uint64_t now_ms);
 

@@ -67,8 +67,14 @@ static bool has_left_wholly(const struct peer_node *n, const struct peer *p)
            (p->stream < 0 ? m->last == 0 : m->last == n->log->streams[p->stream].arrived);
 }
 
-bool peer_has_ended(const struct peer *p, struct id128 incarnation)
+/* What ended here may have been another than the one that a list, late, said was out: who is in
+ * by the set has not ended. */
+bool peer_has_ended(const struct peer_node *n, const struct peer *p, struct id128 incarnation)
 {
+    const struct peer_member *m = peer_set_find(&n->set, p->address);
+
+    if (m && peer_is_in(m) && id128_equal(m->incarnation, incarnation))
+        return false;
     for (size_t i = 0; i < p->ended_count && i < PEER_ENDED_MAX; i++)
         if (id128_equal(p->ended[i], incarnation))
             return true;
@@ -109,6 +115,13 @@ void peer_met(struct peer_node *n, struct peer *p, struct id128 incarnation, uin
 
 /* ---- the set --------------------------------------------------------------------------- */
 
+static void enter(struct peer_node *n)
+{
+    int status = peer_set_enter(&n->set, n->settings.address, n->incarnation);
+
+    ASSERT(status == ACCORD_OK); /* it has its place there */
+}
+
 /* Another incarnation, whose cache is empty: what was said before is nobody's. */
 static void rejoin(struct peer_node *n, uint64_t now_ms)
 {
@@ -123,8 +136,7 @@ static void rejoin(struct peer_node *n, uint64_t now_ms)
         n->peers[i].begun = false;
     }
     n->state = NODE_JOINS;
-    int status = peer_set_join(&n->set, n->settings.address);
-    ASSERT(status == ACCORD_OK); /* it has its place there */
+    enter(n);
 }
 
 void peer_node_set_changed(struct peer_node *n, uint64_t now_ms)
@@ -137,8 +149,12 @@ void peer_node_set_changed(struct peer_node *n, uint64_t now_ms)
         if (m && !peer_is_in(m))
             end_incarnation(n, p, now_ms);
     }
-    if (n->state != NODE_HAS_LEFT && !peer_set_has(&n->set, n->settings.address))
+    if (n->state == NODE_HAS_LEFT)
+        return;
+    if (!peer_set_has(&n->set, n->settings.address))
         rejoin(n, now_ms);
+    else
+        enter(n); /* what was said of an earlier incarnation is not of this one */
 }
 
 int peer_node_merge(struct peer_node *n, struct bytes bytes, uint64_t now_ms)
@@ -173,7 +189,7 @@ void peer_node_try_to_join(struct peer_node *n)
 static int begin_set(struct peer_node *n)
 {
     peer_set_init(&n->set, n->settings.max_stale_ms);
-    int status = peer_set_join(&n->set, n->settings.address);
+    int status = peer_set_enter(&n->set, n->settings.address, n->incarnation);
     for (size_t i = 0; i < n->settings.listed_count && status == ACCORD_OK; i++)
         status = peer_set_join(&n->set, n->settings.listed[i]);
     if (status != ACCORD_OK)
@@ -273,8 +289,9 @@ int peer_node_agreed(const struct peer_node *n, char why[BUS_WHY_BYTES_MAX])
     return ACCORD_OK;
 }
 
-int peer_node_joined(const struct peer_node *n, char why[BUS_WHY_BYTES_MAX])
+int peer_node_joined(struct peer_node *n, char why[BUS_WHY_BYTES_MAX])
 {
+    peer_node_try_to_join(n); /* whoever it waited for may have left */
     if (n->state == NODE_JOINS) {
         int status = peer_node_agreed(n, why);
         ASSERT(status != ACCORD_OK); /* else it would be in */

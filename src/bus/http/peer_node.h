@@ -104,7 +104,7 @@ MUST_CHECK int peer_node_handle(struct peer_node *n, struct bytes body, uint64_t
                                 uint8_t *out, size_t *bytes);
 
 /* ACCORD_OK: it is in; else ACCORD_E_DOWN, and `why` names whom it waits for. */
-MUST_CHECK int peer_node_joined(const struct peer_node *n, char why[BUS_WHY_BYTES_MAX]);
+MUST_CHECK int peer_node_joined(struct peer_node *n, char why[BUS_WHY_BYTES_MAX]);
 
 /* A question about the head begins. */
 uint64_t peer_node_head_begin(struct peer_node *n);

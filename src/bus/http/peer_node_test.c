@@ -320,6 +320,9 @@ TEST(peer_that_was_killed_comes_back_and_the_others_begin_anew)
     all_attach();
     CHECK(head_now(0) == ACCORD_OK && head_now(2) == ACCORD_OK);
     CHECK(!is_in_log(0, 0));
+    /* What its earlier incarnation acknowledged is not its word: the set is another. */
+    CHECK(id128_equal(peer_set_find(&f.hosts[0].node.set, "c:1")->incarnation,
+                      f.hosts[2].node.incarnation));
     end();
 }
 

@@ -102,6 +102,19 @@ int peer_set_join(struct peer_set *s, const char *address)
     return ACCORD_OK;
 }
 
+int peer_set_enter(struct peer_set *s, const char *address, struct id128 incarnation)
+{
+    int status = peer_set_join(s, address);
+
+    if (status != ACCORD_OK)
+        return status;
+    struct peer_member *m = make(s, address);
+    if (!id128_is_none(m->incarnation) && !id128_equal(m->incarnation, incarnation))
+        m->counter += 2;
+    m->incarnation = incarnation;
+    return ACCORD_OK;
+}
+
 void peer_set_leave(struct peer_set *s, const char *address, struct id128 incarnation,
                     uint64_t last)
 {
@@ -122,7 +135,8 @@ void peer_set_max_stale(struct peer_set *s, uint64_t ms, uint64_t before_ms)
 }
 
 /* Whether b knows better of that address. Where both say that it is out, and differ in how, one
- * of them was told to forget it: then nothing proves that all was heard. */
+ * of them was told to forget it: then nothing proves that all was heard. Of two that are in by
+ * the same counter either may win: the other enters again. */
 static bool is_later(const struct peer_member *a, const struct peer_member *b)
 {
     if (a->counter != b->counter)
@@ -130,7 +144,7 @@ static bool is_later(const struct peer_member *a, const struct peer_member *b)
     if (id128_equal(a->incarnation, b->incarnation))
         return b->last > a->last;
     if (id128_is_none(a->incarnation) || id128_is_none(b->incarnation))
-        return id128_is_none(b->incarnation);
+        return id128_is_none(b->incarnation) != peer_is_in(b);
     return b->incarnation.high != a->incarnation.high
                ? b->incarnation.high > a->incarnation.high
                : b->incarnation.low > a->incarnation.low;
@@ -232,7 +246,7 @@ static bool decode_member(struct peer_cut *c, struct peer_member *m)
         m->counter > INT64_MAX)
         return false;
     memcpy(m->address, address.data, address.size_bytes);
-    return !peer_is_in(m) || (id128_is_none(m->incarnation) && m->last == 0);
+    return !peer_is_in(m) || m->last == 0;
 }
 
 int peer_set_decode(struct bytes bytes, struct peer_set *out)

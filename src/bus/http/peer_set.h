@@ -2,11 +2,13 @@
  * Copyright (c) 2026 the Accord authors */
 /* peer_set.h - who belongs to a cluster of HTTP peers: a set that only grows.
  *
- * An address has a counter, odd while it is in, even when it is out; with an even one stands
- * which incarnation left, and the number of its last change, so that whoever has heard that far
- * knows that nothing is missing. No incarnation: it was forgotten by command. Beside them
- * stands the cluster's max_stale, with the count of times that it was set. Two sets merge by
- * the larger counter, so it does not matter who heard what first (docs/decision/http-peers.md).
+ * An address has a counter, odd while it is in, even when it is out. Beside it stands who that
+ * is: each incarnation enters anew, so that nobody takes what another has acknowledged for its
+ * word; none: it is listed, and not heard of yet. Of who has left, the number of its last
+ * change too, so that whoever has heard that far knows that nothing is missing; none: it was
+ * forgotten by command. Beside them stands the cluster's max_stale, with the count of times
+ * that it was set. Two sets merge by the larger counter, so it does not matter who heard what
+ * first (docs/decision/http-peers.md).
  *
  * Sorted by address: equal sets have equal hashes. Pure, plain data; not thread-safe.
  */
@@ -24,8 +26,8 @@ enum {
 struct peer_member {
     char address[PEER_ADDRESS_BYTES_MAX + 1]; /* "web1:7001" */
     uint64_t counter;                         /* at least 1 */
-    struct id128 incarnation;                 /* that left; none while it is in, or forgotten */
-    uint64_t last;                            /* its last number */
+    struct id128 incarnation;                 /* that is in, or left */
+    uint64_t last;                            /* its last number, when it has left */
 };
 
 struct peer_set {
@@ -51,6 +53,9 @@ size_t peer_set_in_count(const struct peer_set *s);
 
 /* Makes sure that the address is in. ACCORD_E_FULL: no room for it; unchanged. */
 MUST_CHECK int peer_set_join(struct peer_set *s, const char *address);
+/* That incarnation is in; where another is, after it. */
+MUST_CHECK int peer_set_enter(struct peer_set *s, const char *address,
+                              struct id128 incarnation);
 /* It is out: this incarnation, with that last number; or forgotten: none, and 0. Nothing is
  * done where it is not in. */
 void peer_set_leave(struct peer_set *s, const char *address, struct id128 incarnation,

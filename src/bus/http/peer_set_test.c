@@ -48,6 +48,24 @@ TEST(peer_set_counts_who_is_in_and_who_left_and_came_again)
     CHECK(peer_set_in_count(&s) == 2);
 }
 
+TEST(peer_set_counts_each_incarnation_that_enters)
+{
+    struct peer_set s = set_of("a:1", "b:1"), listed = s;
+
+    CHECK(peer_set_enter(&s, "a:1", first_life) == ACCORD_OK);
+    CHECK(peer_set_find(&s, "a:1")->counter == 1); /* it is the one that was listed */
+    CHECK(!merged(&s, &listed) && merged(&listed, &s));
+    CHECK(id128_equal(peer_set_find(&listed, "a:1")->incarnation, first_life));
+    CHECK(peer_set_enter(&s, "a:1", first_life) == ACCORD_OK);
+    CHECK(!merged(&s, &listed));
+    CHECK(peer_set_enter(&s, "a:1", second_life) == ACCORD_OK);
+    CHECK(peer_set_find(&s, "a:1")->counter == 3);
+    CHECK(merged(&listed, &s) && peer_set_hash(&listed) == peer_set_hash(&s));
+    peer_set_leave(&s, "a:1", second_life, 9);
+    CHECK(peer_set_enter(&s, "a:1", first_life) == ACCORD_OK);
+    CHECK(peer_set_find(&s, "a:1")->counter == 5 && peer_set_find(&s, "a:1")->last == 0);
+}
+
 TEST(peer_set_keeps_what_a_command_said_over_what_a_leaver_said)
 {
     struct peer_set left = set_of("a:1", "b:1"), forgot = left, other = left;
@@ -117,12 +135,15 @@ static void something(struct peer_set *s, uint64_t *rng)
     char address[16];
 
     snprintf(address, sizeof address, "web%u:1", (unsigned)test_random(rng, 6));
-    switch (test_random(rng, 4)) {
+    switch (test_random(rng, 5)) {
     case 0:
         peer_set_leave(s, address, (struct id128){1, test_random(rng, 3)}, test_random(rng, 3));
         break;
     case 1:
         peer_set_max_stale(s, 500 + test_random(rng, 3), 500 + test_random(rng, 3));
+        break;
+    case 2:
+        CHECK(peer_set_enter(s, address, (struct id128){1, test_random(rng, 3)}) == ACCORD_OK);
         break;
     default:
         CHECK(peer_set_join(s, address) == ACCORD_OK);

@@ -74,6 +74,7 @@ static size_t publish_from_all(const struct bus_kit *kit, uint64_t *rng)
 
 CLAUSE(bus_B1_gives_every_reader_the_same_order)
 {
+    needs_one_log(kit);
     static struct id128 first[ENTRIES_MAX], second[ENTRIES_MAX];
     struct peer early = opened(kit, "order");
     size_t total = publish_from_all(kit, rng);
@@ -96,7 +97,7 @@ CLAUSE(bus_B2_delivers_what_it_acknowledged_to_all_the_publisher_too)
 
     for (unsigned i = 0; i < 2; i++) {
         struct entry e = read_one(i == 0 ? &a : &b);
-        CHECK(e.position == last);
+        CHECK(e.position == last || (i > 0 && !has_one_log(kit)));
         CHECK(bytes_equal(e.change.key, bytes_of_text("greeble:43")));
     }
     closed(&a);
@@ -109,7 +110,8 @@ CLAUSE(bus_B3_gives_later_publishes_later_positions)
     uint64_t last = 0;
 
     for (unsigned i = 0; i < 50; i++) {
-        uint64_t next = published_one(test_random(rng, 2) ? &a : &b, rng, "k");
+        uint64_t next =
+            published_one(test_random(rng, 2) || !has_one_log(kit) ? &a : &b, rng, "k");
         CHECK(next > last);
         last = next;
     }
@@ -184,6 +186,8 @@ CLAUSE(bus_B4_takes_a_batch_of_the_largest_keys)
     }
     CHECK(p.at.position == newest && head_of(&p) == newest);
     closed(&p);
+    if (!has_one_log(kit))
+        return;
     p = opened(kit, "large"); /* and for whoever comes later */
     for (n = 0; n < COUNT; n += read_some(&p, TIMEOUT_MS, &entries))
         ;
@@ -352,7 +356,8 @@ CLAUSE(bus_B19_brings_a_letter_to_a_node_and_its_answer_back)
     uint64_t last = published(&b, &c, 1);
     check_letter(&a, &answer, "b");
     check_letter(&b, &answer, "b");
-    CHECK(a.at.position == last && head_of(&a) == last);
+    CHECK(head_of(&a) == a.at.position);
+    CHECK(a.at.position == last || !has_one_log(kit));
     ask.to = bytes_of_text("*");
     c = letter_of(rng, "p", &ask, text);
     c.origin = bytes_of(NULL, 0); /* as a person's */
@@ -366,6 +371,7 @@ CLAUSE(bus_B19_brings_a_letter_to_a_node_and_its_answer_back)
 
 CLAUSE(bus_B6_replays_every_entry_later_than_a_position)
 {
+    needs_one_log(kit);
     enum { COUNT = 2 * DELIVER_BATCH_MAX + 10 };
     static struct change batch[COUNT];
     static struct id128 seen[COUNT];
@@ -512,6 +518,7 @@ CLAUSE(bus_B10_read_that_waits_is_given_what_comes)
 
 CLAUSE(bus_B11_delivers_what_a_person_wrote_without_an_origin)
 {
+    needs_one_log(kit);
     struct peer a = opened(kit, "person"), b = opened(kit, "person");
 
     kit->write(a.url, "remove", bytes_of_text("greeble:43"));
@@ -568,7 +575,9 @@ CLAUSE(bus_B13_head_is_at_least_every_acknowledged_publish)
     CHECK(head_of(&reader) == 0);
     for (unsigned i = 0; i < 100; i++) {
         uint64_t last = published_one(&other.peer, rng, "k");
-        CHECK(head_of(&reader) == last);
+        uint64_t head = head_of(&reader);
+        CHECK(head == last || !has_one_log(kit));
+        CHECK(has_one_log(kit) || read_one(&reader).position == head);
     }
     CHECK(pthread_create(&thread, NULL, publish_batches, &other) == 0);
     uint64_t before = 0;
@@ -585,6 +594,7 @@ CLAUSE(bus_B13_head_is_at_least_every_acknowledged_publish)
 /* T6: one bad row stops nobody, and is not forgotten. */
 CLAUSE(bus_B14_delivers_torn_rows_as_clear_and_goes_on)
 {
+    needs_one_log(kit);
     static uint8_t long_key[KEY_BYTES_MAX + 1];
     struct peer p = opened(kit, "torn");
     static const struct {
@@ -628,8 +638,8 @@ CLAUSE(bus_an_existing_log_keeps_its_max_stale)
     open_with(&q, kit, "stale", s);
     attach(&q, NULL);
     CHECK(q.attached.max_stale_ms == 1234);
-    CHECK(id128_equal(p.attached.log, q.attached.log));
-    CHECK(p.attached.epoch == q.attached.epoch);
+    CHECK(id128_equal(p.attached.log, q.attached.log) == has_one_log(kit));
+    CHECK((p.attached.epoch == q.attached.epoch) == has_one_log(kit));
     closed(&p);
     closed(&q);
 }
@@ -657,7 +667,7 @@ CLAUSE(bus_B16_tells_the_max_stale_that_the_newest_entry_set)
     struct peer q = opened(kit, "stage");
     CHECK(q.attached.max_stale_ms == 1000);
     CHECK(q.attached.max_stale_before_ms == 9000);
-    CHECK(id128_equal(p.attached.log, q.attached.log));
+    CHECK(id128_equal(p.attached.log, q.attached.log) == has_one_log(kit));
     second.message = random_id(rng);
     second.sequence = 3;
     second.fingerprint = 1000;

@@ -26,6 +26,7 @@ struct bus_kit {
 };
 
 extern const struct bus_kit bus_kit_memory, bus_kit_sqlite, bus_kit_nats, bus_kit_postgres,
-    bus_kit_redis, bus_kit_xmpp, bus_kit_xmpp_ejabberd, bus_kit_chp, bus_kit_chp_pair;
+    bus_kit_redis, bus_kit_xmpp, bus_kit_xmpp_ejabberd, bus_kit_chp, bus_kit_chp_pair,
+    bus_kit_http;
 
 #endif

@@ -64,6 +64,7 @@ static size_t each_kind(uint64_t *rng, struct change out[8])
 
 CLAUSE(bus_carries_the_signature_of_every_kind_of_change)
 {
+    needs_one_log(kit);
     struct signing key = with_key('k'), other = with_key('o');
     struct peer a = signed_peer(kit, "signed", &key), b = signed_peer(kit, "signed", &key);
     struct peer stranger = signed_peer(kit, "signed", &other);
@@ -88,6 +89,7 @@ CLAUSE(bus_carries_the_signature_of_every_kind_of_change)
 
 CLAUSE(bus_delivers_what_nobody_signed_as_such)
 {
+    needs_one_log(kit);
     struct signing key = with_key('k');
     struct peer plain = opened(kit, "unsigned"), a = signed_peer(kit, "unsigned", &key);
     struct entry e;
@@ -105,6 +107,7 @@ CLAUSE(bus_delivers_what_nobody_signed_as_such)
 /* A signature is for one log: what was said in one is worth nothing in another. */
 CLAUSE(bus_signatures_of_one_log_are_worth_nothing_in_another)
 {
+    needs_one_log(kit);
     struct signing key = with_key('k');
     struct peer a = signed_peer(kit, "first", &key), b = signed_peer(kit, "second", &key);
     struct peer from = opened(kit, "first"), to = opened(kit, "second");

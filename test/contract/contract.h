@@ -28,12 +28,20 @@
     ON(chp_pair, name)                                                                         \
     ON(xmpp, name)                                                                             \
     ON(xmpp_ejabberd, name)                                                                    \
+    ON(http, name)                                                                             \
     static void name(const struct bus_kit *kit, __attribute__((unused)) uint64_t *rng)
 
 /* Generous: nothing that goes well waits for it, also not under ThreadSanitizer. */
 enum { TIMEOUT_MS = 30000, VIEW_ALL_MS = 3600 * 1000, ENTRIES_MAX = 8192 };
 
 extern _Thread_local char why[BUS_WHY_BYTES_MAX];
+
+/* Whether all readers have one log. HTTP peers have one each: places mean nothing elsewhere, it
+ * ends with its node, and nobody comes to it behind the bus's back
+ * (docs/decision/http-peers.md). A clause of what cannot be there is skipped with the second
+ * one. */
+bool has_one_log(const struct bus_kit *kit);
+void needs_one_log(const struct bus_kit *kit);
 
 /* CHECK() that says why. */
 #define OK(e)                                                                                  \

@@ -19,7 +19,7 @@ uint64_t wall_next(struct sim *s)
 
 bool host_is_excused(const struct sim *s, const struct host *h)
 {
-    return s->now_ns < h->excused_until_ns || check_has_hole(&s->check, h->index);
+    return s->now_ns < h->excused_until_ns || h->twin || check_has_hole(&s->check, h->index);
 }
 
 static bool is_removal(const struct call *c)

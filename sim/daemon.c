@@ -296,9 +296,11 @@ static void carry_fatal(struct sim *s, struct host *h, const struct effect *e)
     for (size_t i = 0; i < s->host_count; i++)
         twice |= i != h->index && strcmp(s->hosts[i].name, h->name) == 0;
     bool mended = operator_mends(h);
-    if (!mended && !twice && s->faults[FAULT_TWICE] == 0)
+    bool twin = h->twin && strstr(e->fatal.why, "another process bears this node's identity");
+    SOMETIMES(twin, "twins: one gave up");
+    if (!mended && !twin && !twice && s->faults[FAULT_TWICE] == 0)
         sim_fail(s, "fatal", "%s gave up: %s", h->name, e->fatal.why);
-    SOMETIMES(!mended, "daemon: a namesake gave up");
+    SOMETIMES(!mended && !twin, "daemon: a namesake gave up");
     d->fatal = true;
     d->stopping = true;
     daemon_post(s, h, letter_new(s, EVENT_STOP));
@@ -711,6 +713,36 @@ void daemon_post(struct sim *s, struct host *h, struct letter *l)
 /* ---- life ----------------------------------------------------------------------------------
  */
 
+bool hosts_are_twins(const struct host *h, const struct host *other)
+{
+    return h->daemon.alive && other->daemon.alive &&
+           id128_equal(h->daemon.settings.incarnation, other->daemon.settings.incarnation);
+}
+
+/* From now on nothing is promised of it and its original, nor of what either leaves behind for
+ * as long as a lease may last, until both have begun anew. */
+static void begin_as_image(struct sim *s, struct host *h)
+{
+    uint64_t until_ns = s->now_ns + 2 * s->plan.most_stale_ns;
+    struct host *original = &s->hosts[h->image.of];
+    struct daemon *d = &h->daemon;
+
+    if (h->twin)
+        h->excused_until_ns = u64_max(h->excused_until_ns, until_ns);
+    h->twin = h->image.taken;
+    if (!h->image.taken)
+        return;
+    h->image.taken = false;
+    d->settings.incarnation = h->image.incarnation;
+    memcpy(d->settings.random, h->image.random, sizeof d->settings.random);
+    bool lives = original->daemon.alive &&
+                 id128_equal(original->daemon.settings.incarnation, h->image.incarnation);
+    original->excused_until_ns = u64_max(original->excused_until_ns, until_ns);
+    original->twin |= lives;
+    SOMETIMES(lives, "twins: a clone began beside its original");
+    SOMETIMES(!lives, "twins: a clone began after its original");
+}
+
 static void draw_settings(struct sim *s, struct host *h)
 {
     struct daemon *d = &h->daemon;
@@ -737,6 +769,7 @@ static void draw_settings(struct sim *s, struct host *h)
     for (size_t i = 0; i < 4; i++)
         d->settings.random[i] = rng_next(&s->rng);
     memcpy(d->settings.name, h->name, sizeof h->name);
+    begin_as_image(s, h);
     heir_settings(h, &d->settings);
     poison_start(h);
     d->resumed = h->place.chain;

@@ -26,6 +26,14 @@ static void later(struct sim *s, enum happening_kind kind, const struct host *h,
              (struct happening){.at_ns = s->now_ns + after_ns, .kind = kind, .host = h->index});
 }
 
+/* In one world of thirteen; no seed of seeds/kept.txt from before there were clones is among
+ * these. */
+bool fault_has_clones(const struct sim *s)
+{
+    return s->theme == THEME_TWINS ||
+           (!s->scenario && s->theme == THEME_NONE && s->seed % 13 == 5);
+}
+
 static uint64_t some_time_ns(struct sim *s)
 {
     if (s->plan.theme == THEME_STRICT)
@@ -148,6 +156,28 @@ static void start_twice(struct sim *s, struct host *h)
     }
 }
 
+/* The machine of another host is copied while it runs, with its disk and what its daemon was
+ * started with; the copy begins anew in the place of this one. */
+static void start_clone(struct sim *s, struct host *h)
+{
+    const struct host *other = &s->hosts[rng_below(&s->rng, s->host_count)];
+
+    if (other == h || !h->daemon.alive || !other->daemon.alive || h->twin || other->twin ||
+        strcmp(h->name, h->real_name) != 0)
+        return;
+    crash(s, h, false, false);
+    memcpy(h->name, other->name, sizeof h->name);
+    disk_copy(&h->disk, &other->disk);
+    call_disk_lost(s, h->index);
+    h->place = other->place;
+    memcpy(h->fences, other->fences, sizeof h->fences);
+    h->fence_count = other->fence_count;
+    h->fences_at = other->fences_at;
+    h->image = (struct image){
+        .taken = true, .of = other->index, .incarnation = other->daemon.settings.incarnation};
+    memcpy(h->image.random, other->daemon.settings.random, sizeof h->image.random);
+}
+
 static void stop(struct sim *s, struct host *h)
 {
     if (!host_takes(s, h))
@@ -263,7 +293,8 @@ static void strike_host(struct sim *s, struct host *h, enum fault kind)
         set_rate(s, h, 1100 - (uint32_t)rng_skewed(&s->rng, 100));
         break;
     case FAULT_TWICE:
-        start_twice(s, h);
+    case FAULT_CLONE:
+        (kind == FAULT_CLONE ? start_clone : start_twice)(s, h);
         break;
     case FAULT_STOP:
         stop(s, h);
@@ -414,6 +445,31 @@ static void end_server(struct sim *s, size_t index)
     }
 }
 
+/* Somebody mends the configuration. */
+static void mend_name(struct sim *s, struct host *h)
+{
+    if (strcmp(h->name, h->real_name) == 0)
+        return;
+    crash(s, h, false, false);
+    memcpy(h->name, h->real_name, sizeof h->name);
+    h->image.taken = false;
+}
+
+/* Of two that bear one incarnation both have ended by now, without anybody's help. A clone that
+ * is alone with its original's incarnation bears its name still. */
+static void part_twins(struct sim *s)
+{
+    for (size_t i = 0; i < s->host_count; i++)
+        for (size_t k = 0; k < i; k++)
+            if (hosts_are_twins(&s->hosts[i], &s->hosts[k]))
+                sim_fail(s, "twins", "%s and %s still bear one incarnation",
+                         s->hosts[i].real_name, s->hosts[k].real_name);
+    for (size_t i = 0; i < s->host_count; i++) {
+        mend_name(s, &s->hosts[i]);
+        later(s, HAPPEN_START, &s->hosts[i], rng_below(&s->rng, NS_PER_S)); /* if it is dead */
+    }
+}
+
 void fault_happens(struct sim *s, const struct happening *x)
 {
     struct host *h = &s->hosts[x->host];
@@ -443,6 +499,9 @@ void fault_happens(struct sim *s, const struct happening *x)
     case HAPPEN_START:
         start(s, h);
         break;
+    case HAPPEN_PART_TWINS:
+        part_twins(s);
+        break;
     case HAPPEN_SERVER_END:
         end_server(s, x->a);
         break;
@@ -461,6 +520,9 @@ void fault_heal(struct sim *s)
 
     v->alive = true;
     v->locked_until_ns = 0;
+    if (s->plan.weight[FAULT_CLONE] > 0)
+        sim_push(s, (struct happening){.at_ns = s->now_ns + s->plan.heal_ns / 2,
+                                       .kind = HAPPEN_PART_TWINS});
     for (size_t i = 0; i < SERVERS_MAX; i++)
         if (i != s->bus.primary && s->bus.servers[i].used)
             end_server(s, i);
@@ -474,10 +536,8 @@ void fault_heal(struct sim *s)
         h->disk.full = h->disk.fails_sync = false;
         clock_rate(&h->clock, s->now_ns, h->permille);
         later(s, HAPPEN_THAW, h, 0);
-        if (strcmp(h->name, h->real_name) != 0) { /* somebody mends the configuration */
-            crash(s, h, false, false);
-            memcpy(h->name, h->real_name, sizeof h->name);
-        }
+        if (!h->twin)
+            mend_name(s, h);
         h->returns_ns = 0;
         if (!h->daemon.alive && !h->absent)
             later(s, HAPPEN_START, h, rng_below(&s->rng, NS_PER_S));

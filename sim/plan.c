@@ -4,9 +4,9 @@
  * (a swarm: a run with few kinds goes deeper into each than a run with all), and the load. */
 #include "sim/sim.h"
 
-const char *const theme_words[THEMES] = {"none", "lease",    "strict",  "reuse", "hole",
-                                         "heir", "fence",    "shorter", "holes", "ping",
-                                         "cut",  "stranger", "space",   "moved", "operator"};
+const char *const theme_words[THEMES] = {
+    "none",  "lease", "strict", "reuse",    "hole",  "heir",  "fence",    "shorter",
+    "holes", "ping",  "cut",    "stranger", "space", "moved", "operator", "twins"};
 
 static void draw_fleet(struct plan *p, struct rng *r)
 {
@@ -544,6 +544,34 @@ static void draw_operator(struct plan *p, struct rng dice)
     p->local_permille = rng_below(&dice, 2) == 0 ? (unsigned)rng_below(&dice, 700) : 0;
 }
 
+/* Machines are cloned. What tells is numbers: so each host says much, and little else goes
+ * wrong. */
+static void bend_to_twins(struct plan *p, struct rng *r)
+{
+    static const enum fault kinds[] = {FAULT_CLONE, FAULT_CUT, FAULT_ONE_WAY, FAULT_CRASH,
+                                       FAULT_PAUSE};
+    static const unsigned weights[] = {6, 2, 4, 2, 3};
+
+    only_faults(p, kinds, weights, COUNT_OF(kinds));
+    p->hosts = p->present = 3 + rng_below(r, 2);
+    p->max_stale_ns = (rng_below(r, 2) == 0 ? 600 : 1000) * NS_PER_MS;
+    p->keeps_place = true;
+    p->bus_timeout_ns = 200 * NS_PER_MS;
+    p->join_settle_ns = rng_below(r, 20) * NS_PER_MS;
+    p->restart_max_ns = NS_PER_S;
+    p->soon_permille = 700;
+    p->delay_max_ns = p->delay_min_ns + rng_below(r, p->max_stale_ns / 8);
+    p->fault_every_ns = 2 * p->max_stale_ns;
+    p->hot_keys = 1 + (unsigned)rng_below(r, 6);
+    p->strict_permille = 600;
+    p->die_permille = p->outbox_permille = 0;
+    p->write_every_ns = p->max_stale_ns / (2 + rng_below(r, 6));
+    p->load_every_ns = p->max_stale_ns / 40;
+    p->read_every_ns = p->max_stale_ns / 20;
+    p->think_ns = p->max_stale_ns / 20;
+    p->live_ns = 40 * p->max_stale_ns;
+}
+
 static enum theme theme_of(uint64_t dice)
 {
     return dice < 58   ? THEME_NONE
@@ -560,13 +588,13 @@ static enum theme theme_of(uint64_t dice)
 static void bend(struct plan *p, struct rng dice, enum theme wanted)
 {
     static void (*const benders[THEMES])(struct plan *, struct rng *) = {
-        [THEME_LEASE] = bend_to_lease,      [THEME_STRICT] = bend_to_strict,
-        [THEME_REUSE] = bend_to_reuse,      [THEME_HOLE] = bend_to_hole,
-        [THEME_HEIR] = bend_to_heir,        [THEME_FENCE] = bend_to_fence,
-        [THEME_SHORTER] = bend_to_shorter,  [THEME_HOLES] = bend_to_holes,
-        [THEME_CUT] = bend_to_cut,          [THEME_STRANGER] = bend_to_stranger,
-        [THEME_SPACE] = bend_to_space,      [THEME_MOVED] = bend_to_moved,
-        [THEME_OPERATOR] = bend_to_operator};
+        [THEME_LEASE] = bend_to_lease,       [THEME_STRICT] = bend_to_strict,
+        [THEME_REUSE] = bend_to_reuse,       [THEME_HOLE] = bend_to_hole,
+        [THEME_HEIR] = bend_to_heir,         [THEME_FENCE] = bend_to_fence,
+        [THEME_SHORTER] = bend_to_shorter,   [THEME_HOLES] = bend_to_holes,
+        [THEME_CUT] = bend_to_cut,           [THEME_STRANGER] = bend_to_stranger,
+        [THEME_SPACE] = bend_to_space,       [THEME_MOVED] = bend_to_moved,
+        [THEME_OPERATOR] = bend_to_operator, [THEME_TWINS] = bend_to_twins};
 
     rng_next(&dice);
     enum theme theme = theme_of(rng_below(&dice, 100));
@@ -578,7 +606,7 @@ static void bend(struct plan *p, struct rng dice, enum theme wanted)
 }
 
 void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, enum theme theme,
-               bool operator_is_there)
+               bool operator_is_there, bool has_clones)
 {
     struct rng operator_dice = {.state = r->state ^ 0x9fb21c651e98df25ull};
     struct rng dice = {.state = r->state ^ 0xd1342543de82ef95ull};
@@ -603,6 +631,10 @@ void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, e
     else
         bend(p, dice, theme);
     p->least_stale_ns = p->most_stale_ns = p->max_stale_ns;
+    if (has_clones && !p->quiet && p->weight[FAULT_CLONE] == 0)
+        add_weight(p, FAULT_CLONE, 3 + p->weights / 10);
+    if (has_clones) /* a number that comes twice says nothing of one that did not come */
+        p->permille[FAULT_HOLE] = 0;
     if (operator_is_there)
         draw_operator(p, operator_dice);
     draw_bounds(p, r);
@@ -610,6 +642,8 @@ void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, e
      * and the longest pause between attempts to attach), the clocks are 10 % wrong, a silent
      * namesake is forgotten, and three leases are asked for. */
     p->heal_ns = 2 * p->bus_timeout_ns + 8 * NS_PER_S + 8 * p->most_stale_ns;
+    if (p->weight[FAULT_CLONE] > 0) /* twins end first, then the names are mended */
+        p->heal_ns *= 2;
     if (p->poison_permille > 0) /* and who dies of an entry is started again */
         p->heal_ns += POISON_TRIES * (p->bus_timeout_ns + 4 * NS_PER_S);
 }

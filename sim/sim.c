@@ -221,7 +221,8 @@ static void begin(struct sim *s, uint64_t seed)
     s->check.context = s;
     s->check.failed = check_failed;
     check_begin(&s->check, KEYS);
-    plan_draw(&s->plan, &s->rng, s->scenario, s->theme, operator_is_there(s));
+    plan_draw(&s->plan, &s->rng, s->scenario, s->theme, operator_is_there(s),
+              fault_has_clones(s));
     bound_begin(s);
     s->ends_ns = s->now_ns + s->plan.live_ns;
     bus_begin(s);

@@ -91,7 +91,8 @@ enum {
     FAULT(CLIENT_GONE, "client gone")                                                          \
     FAULT(CLOCK_BROKEN, "clock source changed")                                                \
     FAULT(STOP, "clean stop")                                                                  \
-    FAULT(LATE, "entries later than answers")
+    FAULT(LATE, "entries later than answers")                                                  \
+    FAULT(CLONE, "machine cloned")
 
 enum fault {
 #define FAULT(name, words) FAULT_##name,
@@ -123,6 +124,7 @@ enum theme {
     THEME_SPACE,    /* namespaces, their bounds and removals, and no tags; never by chance */
     THEME_MOVED,    /* entries that are moved in the log in silence; never by chance */
     THEME_OPERATOR, /* any world, and who runs the cluster; see operator.c */
+    THEME_TWINS,    /* machines that are cloned while they run; never by chance */
     THEMES
 };
 extern const char *const theme_words[THEMES];
@@ -172,7 +174,7 @@ struct plan {
 /* `scenario` or NULL; `theme` or THEME_NONE: chance decides. With an operator all else is drawn
  * as without. */
 void plan_draw(struct plan *p, struct rng *r, const struct scenario *scenario, enum theme theme,
-               bool operator_is_there);
+               bool operator_is_there, bool has_clones);
 
 /* ---- clock.c ------------------------------------------------------------------------------
  */
@@ -226,6 +228,14 @@ struct bus {
     uint64_t epochs, logs, records, takings, poisons;
     bool doubted; /* it took a removal that may have been a node's: see core/trust.h */
     struct record *buckets[RECORD_BUCKETS];
+};
+
+/* What a copy of a running machine begins with, beside its disk. */
+struct image {
+    bool taken;
+    size_t of; /* which host */
+    struct id128 incarnation;
+    uint64_t random[4];
 };
 
 /* ---- link.c -------------------------------------------------------------------------------
@@ -343,6 +353,8 @@ struct host {
     struct fence_saved fences[8]; /* in its state folder */
     size_t fence_count;
     struct cursor fences_at;
+    struct image image;     /* of which its next daemon is started */
+    bool twin;              /* of two that were started of one, and that both may live */
     struct hand_place hand; /* also in its state folder */
     struct suspect suspects[POISONS_MAX];
     struct place place, place_before; /* in its state folder; and what was there before */
@@ -514,6 +526,7 @@ enum happening_kind {
     HAPPEN_CUT,
     HAPPEN_ROOM, /* on its disk */
     HAPPEN_THAW,
+    HAPPEN_PART_TWINS,
     HAPPEN_START,
     HAPPEN_SERVER_END,
     HAPPEN_BUS_UP
@@ -660,6 +673,7 @@ void daemon_continue(struct sim *s, struct host *h);
 void daemon_post(struct sim *s, struct host *h, struct letter *l);
 bool host_is_frozen(const struct sim *s, const struct host *h);
 bool host_takes(const struct sim *s, const struct host *h); /* requests */
+bool hosts_are_twins(const struct host *h, const struct host *other);
 void cache_release(struct cache *c);
 void cache_done(struct cache *c);
 
@@ -766,6 +780,7 @@ void call_begun(struct sim *s, struct host *h, size_t call);
 bool call_given_up(struct sim *s, size_t call);
 
 /* ---- fault.c ---- */
+bool fault_has_clones(const struct sim *s);
 void fault_begin(struct sim *s);
 void fault_happens(struct sim *s, const struct happening *x);
 void fault_heal(struct sim *s);

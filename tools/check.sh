@@ -211,7 +211,7 @@ simulate() { # simulate LANE
     part work "$1" run "sim scenarios" tools/sim_scenarios.sh
     part work "$1" run "sim paths" build/sim/accord-sim --from 1 --seeds 400 --must-reach
     part work "$1" run "sim strangers" build/sim/accord-sim --theme stranger --from 1 --seeds 60
-    for theme in holes cut ping space moved operator; do # never by chance, like strangers
+    for theme in holes cut ping space moved operator twins; do # never by chance, like strangers
         part work "$1" run "sim $theme" build/sim/accord-sim --theme $theme --from 1 --seeds 20
     done
     part work "$1" run "sim fresh" build/sim/accord-sim --seconds 30 --from "$(fresh_seeds)"

@@ -192,7 +192,7 @@ TEST(twins_confirm_no_strict_removal_and_the_leave_of_one_is_none)
     say(f, CHANGE_JOIN, 1, 0);
     say(f, CHANGE_BEAT, 2, 0);
     say(f, CHANGE_BEAT, 2, 0);
-    fleet_run(f, 6 * FLEET_L); /* the view is old enough to know who is there */
+    fleet_run(f, 16 * FLEET_L); /* the view is old enough to know who is there */
     CHECK(fleet_status(f, n).drops[DROP_TWINS] == 1);
     say(f, CHANGE_BEAT, 3, 0);
     fleet_run(f, NS_PER_S / 10);

@@ -61,16 +61,17 @@ static void release(struct http_bus *b)
     b->held_count = 0;
 }
 
-/* First all is told, then that this was all: who hears both drops nothing. */
+/* First all is told, then that this was all: who hears both drops nothing. Whose last answer
+ * was a failure is waited for as well: it may have been the only one. */
 static void leave(struct http_bus *b, struct peer_node *n)
 {
-    uint64_t until_ms = peer_link_now_ms() + u64_min(b->timeout_ms, LEAVE_MS_MAX);
+    uint64_t now_ms = peer_link_now_ms(), most_ms = u64_min(b->timeout_ms, LEAVE_MS_MAX);
 
     n->attached = false; /* nothing is published any more */
-    while (!peer_node_is_told(n) && peer_link_wait(b->link, until_ms))
+    while (!peer_node_is_told(n) && peer_link_wait(b->link, now_ms + most_ms / 2))
         ;
     peer_node_leave(n);
-    while (!peer_node_left_cleanly(n) && peer_link_wait(b->link, until_ms))
+    while (!peer_node_left_cleanly(n) && peer_link_wait(b->link, now_ms + most_ms))
         ;
 }
 

@@ -147,7 +147,7 @@ static void until_removed(struct node *n, const char *key)
                 return;
         }
     }
-    CHECK(!"it came");
+    test_fail("it came", __FILE__, __LINE__);
 }
 
 static int head(struct node *n, uint64_t *out)

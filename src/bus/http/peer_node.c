@@ -240,8 +240,7 @@ void peer_node_leave(struct peer_node *n)
 bool peer_node_is_told(const struct peer_node *n)
 {
     for (size_t i = 1; i < n->peer_count; i++)
-        if (peer_is_asked(n, &n->peers[i]) && n->peers[i].failures == 0 &&
-            n->peers[i].next <= n->journal.newest)
+        if (peer_is_asked(n, &n->peers[i]) && n->peers[i].next <= n->journal.newest)
             return false;
     return true;
 }
@@ -251,8 +250,7 @@ bool peer_node_left_cleanly(const struct peer_node *n)
     uint64_t hash = peer_set_hash(&n->set);
 
     for (size_t i = 1; i < n->peer_count; i++)
-        if (peer_is_asked(n, &n->peers[i]) && n->peers[i].failures == 0 &&
-            n->peers[i].agreed_hash != hash)
+        if (peer_is_asked(n, &n->peers[i]) && n->peers[i].agreed_hash != hash)
             return false;
     return peer_node_is_told(n);
 }

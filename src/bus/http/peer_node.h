@@ -119,11 +119,11 @@ MUST_CHECK int peer_node_publish(struct peer_node *n, const struct change *chang
                                  size_t count, uint64_t now_ms, struct position *last,
                                  char why[BUS_WHY_BYTES_MAX]);
 
-/* Whether each member that answers has all that was published here. */
+/* Whether each other member has all that was published here. */
 bool peer_node_is_told(const struct peer_node *n);
 /* This node publishes nothing any more, and says so to whoever asks or is asked. */
 void peer_node_leave(struct peer_node *n);
-/* Whether each member that answers has all, and knows of it. */
+/* Whether each other member has all, and knows of it. */
 bool peer_node_left_cleanly(const struct peer_node *n);
 
 /* A person's command (accord bus forget), to be sent to a node whose incarnation an answer

@@ -444,9 +444,12 @@ TEST(peer_that_lacks_what_the_journal_forgot_begins_anew)
 
 TEST(peer_of_another_key_or_of_our_own_address_is_told_apart)
 {
+    static const uint8_t file[PEER_KEY_BYTES_MIN] = "another key";
+
     begin(2);
     stop(2);
-    CHECK(peer_key_init(&f.hosts[1].node.settings.key, bytes_of(addresses, 32)) == ACCORD_OK);
+    CHECK(peer_key_init(&f.hosts[1].node.settings.key, bytes_of(file, sizeof file)) ==
+          ACCORD_OK);
     struct bytes b = peer_node_ask(&f.hosts[0].node, 1, false);
     uint8_t answer[PEER_ANSWER_BYTES_MAX];
     size_t bytes;

@@ -175,10 +175,10 @@ count_what_is_left() {
 
 # ---- the parts
 
-# The contract on real chat servers is run in two lanes, not in four, and on ejabberd in one; with
-# ACCORD_EJABBERD=1 the whole of it is asked there, not only what differs from Prosody.
-# And a network that fails takes seconds of waiting: one lane.
-slow=_on_xmpp,bus_network_
+# The contract on real chat servers, and on two CHP servers, is run in two lanes, not in four, and on
+# ejabberd in one; with ACCORD_EJABBERD=1 the whole of it is asked there, not only what differs from
+# Prosody. And a network that fails takes seconds of waiting: one lane.
+slow=_on_xmpp,_on_chp_pair,bus_network_
 slower=_on_xmpp_ejabberd,bus_network_
 
 # The programs, and last those of the lowest layers: they take the least time.

@@ -64,16 +64,17 @@ void stage_begin(struct core *c, uint64_t cluster_ns, uint64_t before_ns)
 
     ASSERT(cluster_ns > 0);
     c->max_stale_ns = cluster_ns;
-    uint64_t term_ns = own_term_ns(c);
+    uint64_t term_ns = own_term_ns(c), ttl_ns = MEMBER_TTL_SHARE * cluster_ns;
+    bool changes = term_ns != c->lease.term_ns || ttl_ns != c->lease.member_ttl_ns;
     c->stage_ends_ns = 0;
     c->stage_settle = before_ns > cluster_ns;
     if (wait_ns > cluster_ns)
         begin_stage(c, wait_ns);
     else
         set_waited(c, wait_ns);
-    if (term_ns != c->lease.term_ns && c->lease.deadline_ns > 0)
+    if (changes && c->lease.deadline_ns > 0) /* also where the node's own, smaller one stays */
         coherence_lose(c, "the cluster's max_stale has changed");
-    lease_set_terms(&c->lease, term_ns, MEMBER_TTL_SHARE * cluster_ns);
+    lease_set_terms(&c->lease, term_ns, ttl_ns);
     check(c);
 }
 
